@@ -1,0 +1,14 @@
+//! What `load` promises, seen from outside.
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod layers;
+#[cfg(test)]
+mod never_panics;
+#[cfg(test)]
+mod secrecy;
+#[cfg(test)]
+mod support;

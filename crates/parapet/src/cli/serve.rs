@@ -1,0 +1,275 @@
+//! `parapet serve`: starts everything, waits for signals, ends everything in order.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::config::{AuthMode, Config, LogFormat, Style};
+use anyhow::Context as _;
+use clap::Args;
+use domain::{Clock, IdSource, SystemClock, TimeOrderedIds};
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
+
+use super::load::{self, Faulty, Sources};
+use super::{Done, Global, paint};
+use crate::app::settings::{Secrets, Settings};
+use crate::app::tasks::Tasks;
+use crate::app::{App, Parts};
+use crate::edge::listen;
+use crate::edge::routes::Listener;
+use crate::provider::origin::tls_connector;
+use crate::telemetry::log::{self, Sink};
+
+/// Operations connections have a bound of their own.
+const OPERATIONS_CONNECTIONS: usize = 256;
+/// After a second signal, or when a task does not end.
+const HURRY: Duration = Duration::from_secs(5);
+
+#[derive(Args)]
+pub(super) struct Serve {
+    /// Writes the addresses listened on as JSON, once they are: for tools that start the server on port 0.
+    #[arg(long, value_name = "FILE")]
+    ports_file: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(super) fn run(self, global: &Global) -> Done {
+        let sources = Sources::find(global)?;
+        let loaded = match sources.load()? {
+            Ok(loaded) => loaded,
+            Err(faults) => return Ok(Faulty(faults).report()),
+        };
+        let style = if paint::on_stderr() { Style::Colour } else { Style::Plain };
+        eprint!("{}", ::config::render(&loaded.notices, style));
+        let logs = loaded.config.telemetry.logs;
+        let sink = Sink::start(std::io::stdout())?;
+        log::install(&sink, logs.level.as_str(), logs.format == LogFormat::Json);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let ended = runtime.block_on(serve(self, &sources, loaded, sink.clone()));
+        sink.close();
+        ended.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+async fn serve(
+    command: Serve,
+    sources: &Sources,
+    loaded: ::config::Loaded,
+    sink: Sink,
+) -> anyhow::Result<()> {
+    let signals = Signals::install()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let ids: Arc<dyn IdSource> = Arc::new(TimeOrderedIds::new(Arc::clone(&clock)));
+    let tls = tls_connector()?;
+    let settings = settings(sources, loaded, &tls, &clock)?;
+    let listeners = Listeners::bind(settings.config())?;
+    let tasks = Tasks::default();
+    let storage = &settings.config().storage;
+    let options = store::Options {
+        data_dir: storage.data_dir.clone(),
+        durability: match storage.durability {
+            ::config::Durability::Full => store::Durability::Full,
+            ::config::Durability::Relaxed => store::Durability::Relaxed,
+        },
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    };
+    let (store, writer) = Store::open(options).await?;
+    let writing = tasks.spawn("store writer", writer.run());
+    let app = App::new(Parts { settings, store, clock, ids, log: sink, tasks });
+    app.spawn_upkeep();
+    let addresses = listeners.accept(&app)?;
+    if let Some(path) = &command.ports_file {
+        addresses.write_to(path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    eprint!("{}", banner(&app.settings(), &addresses, &sources.name()));
+    tracing::info!(public = %addresses.public, config_hash = %app.settings().hash, "serving");
+    signals.wait(&app, sources, &tls).await;
+    app.store.close().await;
+    drop(tokio::time::timeout(HURRY, writing).await);
+    if tokio::time::timeout(HURRY, app.tasks.ended()).await.is_err() {
+        tracing::warn!(running = ?app.tasks.running(), "tasks did not end");
+    }
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn settings(
+    sources: &Sources,
+    loaded: ::config::Loaded,
+    tls: &TlsConnector,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Settings> {
+    let env = |name: &str| sources.env.get(name).cloned();
+    Settings::build(loaded, &Secrets { env: &env, read: &load::read }, tls, clock)
+}
+
+/// The bound sockets, before anything is accepted.
+struct Listeners {
+    public: TcpListener,
+    metrics: TcpListener,
+    admin: TcpListener,
+    room: Arc<Semaphore>,
+}
+
+/// Where the server can be reached.
+#[derive(serde::Serialize)]
+struct Addresses {
+    public: SocketAddr,
+    metrics: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Listeners {
+    fn bind(config: &Config) -> anyhow::Result<Self> {
+        let server = &config.server;
+        Ok(Self {
+            public: listen::bind(server.listen, "server.listen")?,
+            metrics: listen::bind(server.metrics, "server.metrics.listen")?,
+            admin: listen::bind(server.admin, "server.admin.listen")?,
+            room: Arc::new(Semaphore::new(listen::room(server.max_connections))),
+        })
+    }
+
+    fn accept(self, app: &Arc<App>) -> anyhow::Result<Addresses> {
+        let addresses = Addresses {
+            public: self.public.local_addr()?,
+            metrics: self.metrics.local_addr()?,
+            admin: self.admin.local_addr()?,
+        };
+        let operations = Arc::new(Semaphore::new(OPERATIONS_CONNECTIONS));
+        for (name, listener, kind, room) in [
+            ("public listener", self.public, Listener::Public, &self.room),
+            ("metrics listener", self.metrics, Listener::Metrics, &operations),
+            ("admin listener", self.admin, Listener::Admin, &operations),
+        ] {
+            app.tasks.spawn(name, listen::accept(Arc::clone(app), listener, kind, Arc::clone(room)));
+        }
+        Ok(addresses)
+    }
+}
+
+impl Addresses {
+    /// Written beside and renamed, so that a reader never sees half of it.
+    fn write_to(&self, path: &std::path::Path) -> anyhow::Result<()> {
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, serde_json::to_vec(self)?)?;
+        Ok(std::fs::rename(partial, path)?)
+    }
+}
+
+fn banner(settings: &Settings, at: &Addresses, config: &str) -> String {
+    let mode = match settings.config().auth.mode {
+        AuthMode::Open => "open: every request from this machine is the admin of the tenant `default`",
+        AuthMode::Required => "required: callers need a key (auth.keys)",
+    };
+    let public = load::reachable(at.public);
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "  {name:<8} {value}");
+    };
+    line("api", format!("http://{public}"));
+    line("metrics", format!("http://{}{}", load::reachable(at.metrics), settings.config().telemetry.metrics_path));
+    line("admin", format!("http://{}/admin/v1/config", load::reachable(at.admin)));
+    line("data", settings.config().storage.data_dir.display().to_string());
+    line("config", config.to_owned());
+    line("auth", mode.to_owned());
+    if let Some(agent) = settings.config().agents.keys().next() {
+        let key = if settings.is_open() { "" } else { " -H \"authorization: Bearer $PARAPET_API_KEY\"" };
+        line("try", format!(
+            "curl http://{public}/v1/agents/{agent}/query{key} -H 'content-type: application/json' -d '{{\"message\":\"Hello\"}}'"
+        ));
+        line("or", format!("parapet chat {agent}"));
+    }
+    format!("{} {}\n{text}", paint::strong("parapet"), env!("CARGO_PKG_VERSION"))
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn install() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads on SIGHUP until SIGTERM or SIGINT, then drains.
+    async fn wait(mut self, app: &Arc<App>, sources: &Sources, tls: &TlsConnector) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.reload.recv() => reload(app, sources, tls).await,
+            }
+        }
+        tracing::info!("draining");
+        app.drain.begin();
+        let shutdown = app.settings().config().server.shutdown;
+        let orderly = async {
+            tokio::time::sleep(shutdown.accept_for).await;
+            app.drain.close();
+            drop(tokio::time::timeout(shutdown.drain, app.drain.public_connections_ended()).await);
+        };
+        let hurried = async {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+            tracing::info!("hurrying");
+            app.drain.close();
+            drop(tokio::time::timeout(HURRY, app.drain.public_connections_ended()).await);
+        };
+        tokio::select! {
+            () = orderly => {}
+            () = hurried => {}
+        }
+        app.drain.cut();
+        // What was cut is told and settled; then everything else ends.
+        drop(tokio::time::timeout(HURRY, app.drain.public_connections_ended()).await);
+        app.drain.finish();
+    }
+}
+
+/// Reads the config again: all of it takes effect, or none.
+async fn reload(app: &Arc<App>, sources: &Sources, tls: &TlsConnector) {
+    let loaded = match sources.load() {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(faults)) => {
+            let faults: Vec<String> = faults.iter().map(|fault| fault.message.clone()).collect();
+            tracing::error!(faults = %faults.join("; "), "the config was not reloaded: run `parapet check`");
+            return app.reload_refused();
+        }
+        Err(error) => {
+            tracing::error!(error = %format!("{error:#}"), "the config was not reloaded");
+            return app.reload_refused();
+        }
+    };
+    let restart: Vec<String> =
+        app.settings().changes(&loaded).into_iter().filter(|c| c.needs_restart).map(|c| c.key).collect();
+    match settings(sources, loaded, tls, &app.clock) {
+        Err(error) => {
+            tracing::error!(error = %format!("{error:#}"), "the config was not reloaded");
+            app.reload_refused();
+        }
+        Ok(settings) => {
+            let hash = Arc::clone(&settings.hash);
+            if let Err(error) = app.replace_settings(settings).await {
+                tracing::error!(%error, "the reload could not be written to the audit log");
+            }
+            tracing::info!(config_hash = %hash, needs_restart = %restart.join(", "), "config reloaded");
+        }
+    }
+}

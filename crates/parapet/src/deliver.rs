@@ -1,0 +1,198 @@
+//! A completed call becomes the caller's answer: in the provider's own bytes where the dialects are the same, in our
+//! words for agents, whole or as a stream.
+//!
+//! Nothing of a whole answer leaves before its ledger row, and for an agent its turn, is durable.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{FinishReason, NanoUsd, Outcome, Usage};
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Response, StatusCode, header};
+use store::{AnswerStatus, Turn};
+use wire::agent::Metadata;
+
+use crate::accounting::Settlement;
+use crate::agents::{Agent, Prepared, text_content};
+use crate::app::App;
+use crate::edge::answer::{self, Answer, JSON};
+use crate::edge::body::Body;
+use crate::pipeline::Completed;
+use crate::provider::answer::Streamed;
+use crate::provider::{Attempted, Whole};
+use crate::refusal::Refusal;
+use crate::reply::Reply;
+use crate::screening::OutputLength;
+use crate::telemetry::metrics::TypeLabels;
+use crate::telemetry::record::Record;
+
+const AGENT: HeaderName = HeaderName::from_static("x-parapet-agent");
+const PROVIDER: HeaderName = HeaderName::from_static("x-parapet-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-parapet-model");
+const CACHE: HeaderName = HeaderName::from_static("x-parapet-cache");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-parapet-attempts");
+const FALLBACKS: HeaderName = HeaderName::from_static("x-parapet-fallbacks");
+const COST_USD: HeaderName = HeaderName::from_static("x-parapet-cost-usd");
+const OVERHEAD_MS: HeaderName = HeaderName::from_static("x-parapet-overhead-ms");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+pub(crate) async fn deliver(
+    app: &Arc<App>,
+    call: Prepared,
+    completed: Completed,
+    attempted: Attempted,
+) -> Result<Answer, Refusal> {
+    let mut headers = HeaderMap::with_capacity(12);
+    describe(&mut headers, &call, &completed);
+    match attempted {
+        Attempted::Whole(answered) => whole(app, call, completed, headers, answered).await,
+        Attempted::Begun(streamed) => Ok(begun(app, call, completed, headers, *streamed)),
+    }
+}
+
+/// The facts that a stream's head can carry too.
+fn describe(headers: &mut HeaderMap, call: &Prepared, completed: &Completed) {
+    if call.callable.agent.is_some() {
+        insert(headers, AGENT, &call.callable.name);
+    }
+    insert(headers, PROVIDER, completed.provider.as_str());
+    insert(headers, MODEL, &completed.target);
+    headers.insert(CACHE, HeaderValue::from_static(completed.cache));
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    // A model name may hold anything a caller wrote; what is no header value is left out.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+async fn whole(
+    app: &Arc<App>,
+    mut call: Prepared,
+    completed: Completed,
+    mut headers: HeaderMap,
+    answered: Whole,
+) -> Result<Answer, Refusal> {
+    let record = Arc::clone(&call.caller.record);
+    let usage = answered.usage.unwrap_or_else(|| call.estimated_usage(answered.output_bytes));
+    let cost = completed.reservation.cost(&usage);
+    record.note(|noted| {
+        noted.usage = usage;
+        noted.cost = cost;
+        noted.upstream = Some(completed.upstream);
+        noted.first_token = Some(record.elapsed());
+    });
+    let settlement =
+        Settlement { outcome: Outcome::Ok, code: None, usage, first_token: Some(completed.upstream) };
+    let body = match (call.turn.take(), &call.callable.agent) {
+        (Some(turn), Some(agent)) => {
+            let written = agent_answer(agent, &turn, &record, &completed, &answered, usage, cost)?;
+            let rows = completed.reservation.into_row(settlement).into_iter().collect();
+            app.timed("finish_turn", app.store.finish_turn(turn.lease, written.kept, rows)).await?;
+            app.metrics.messages.get_or_create(&TypeLabels { r#type: "assistant" }).inc();
+            written.body
+        }
+        (_, agent) => {
+            let body = match agent {
+                None => answered.body,
+                Some(agent) => shortened(answered.body, agent.max_answer_chars)?,
+            };
+            app.timed("settle", completed.reservation.settle(settlement)).await?;
+            body
+        }
+    };
+    headers.insert(ATTEMPTS, HeaderValue::from(completed.attempts));
+    headers.insert(FALLBACKS, HeaderValue::from(completed.fallbacks));
+    if let Some(cost) = cost {
+        insert(&mut headers, COST_USD, &cost.to_string());
+    }
+    let overhead = record.elapsed().saturating_sub(completed.upstream);
+    insert(&mut headers, OVERHEAD_MS, &format!("{:.3}", overhead.as_secs_f64() * 1e3));
+    let mut answer = answer::bytes(StatusCode::OK, JSON, body);
+    answer.headers_mut().extend(headers);
+    Ok(answer)
+}
+
+/// An agent's answer: what the caller gets, and what the conversation keeps.
+struct Written {
+    body: Bytes,
+    kept: store::Answer,
+}
+
+fn agent_answer(
+    agent: &Agent,
+    turn: &Turn,
+    record: &Record,
+    completed: &Completed,
+    answered: &Whole,
+    usage: Usage,
+    cost: Option<NanoUsd>,
+) -> Result<Written, Refusal> {
+    let read = wire::openai::read_answer(&answered.body).map_err(|e| Refusal::internal(e.to_string()))?;
+    let (text, finish) = match read.choices.first() {
+        Some(choice) => (choice.text.decode(), choice.finish.unwrap_or(FinishReason::Other)),
+        None => (Cow::Borrowed(""), FinishReason::Other),
+    };
+    let (text, truncated) = OutputLength::new(agent.max_answer_chars).pass(&text);
+    let finish = if truncated { FinishReason::Length } else { finish };
+    let answer = wire::agent::Answer {
+        id: record.id,
+        agent: agent.name.as_str(),
+        response: text,
+        conversation: turn.conversation,
+        message: turn.answer_message,
+        finish,
+        usage,
+        cost,
+        confidence: None,
+        metadata: Metadata {
+            source: "model",
+            provider: Some(completed.provider.as_str()),
+            model: Some(&completed.upstream_model),
+            attempts: completed.attempts,
+            truncated,
+            degraded: &[],
+        },
+    };
+    let kept = store::Answer {
+        status: AnswerStatus::Completed,
+        content: Some(text_content(text)?),
+        raw: None,
+        finish_reason: Some(finish),
+        provider: Some(completed.provider.clone()),
+        model: Some(Arc::clone(&completed.upstream_model)),
+    };
+    Ok(Written { body: answer.to_json(), kept })
+}
+
+/// An agent's answer through a chat dialect: too long a text is cut, everything else stays as it came.
+fn shortened(body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
+    let malformed = |error: wire::event::Malformed| Refusal::internal(error.to_string());
+    let cut = {
+        let read = wire::openai::read_answer(&body).map_err(malformed)?;
+        read.choices.first().and_then(|choice| {
+            let text = choice.text.decode();
+            let (passed, cut) = OutputLength::new(limit).pass(&text);
+            cut.then(|| (choice.index, passed.to_owned()))
+        })
+    };
+    match cut {
+        None => Ok(body),
+        Some((choice, text)) => {
+            wire::openai::rewrite(&body, choice, &text, Some(FinishReason::Length)).map_err(malformed)
+        }
+    }
+}
+
+fn begun(app: &Arc<App>, call: Prepared, completed: Completed, headers: HeaderMap, streamed: Streamed) -> Answer {
+    let reply = Reply::new(app, call, completed, streamed);
+    let mut answer = Response::new(Body::Stream(Box::pin(reply)));
+    let out = answer.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    out.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    out.extend(headers);
+    answer
+}

@@ -1,0 +1,336 @@
+//! The OpenAPI document, generated from the route table and the request and answer types.
+//!
+//! A route cannot be served without being described, nor described without being served. OpenAPI 3.1, whose schemas are
+//! JSON Schema 2020-12, which is what the types' derive makes.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::StatusCode;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::answer::{self, Answer, JSON};
+use super::conversations::{Conversation, Deleted, Item, Listed, New, Update};
+use super::health::Health;
+use super::models::{Model, ModelList};
+use super::routes::{Access, Listener, ROUTES, Request, Route};
+use super::agents;
+use crate::refusal::{Kind, Refusal};
+
+/// How a route is described.
+pub(crate) struct Doc {
+    pub(crate) summary: &'static str,
+    pub(crate) detail: &'static str,
+    pub(crate) tag: &'static str,
+    /// Takes `limit`, `after`, `before` and `order`.
+    pub(crate) paged: bool,
+    pub(crate) request: Option<Schema>,
+    pub(crate) answer: Option<Schema>,
+}
+
+impl Doc {
+    pub(crate) const EMPTY: Self =
+        Self { summary: "", detail: "", tag: "", paged: false, request: None, answer: None };
+}
+
+/// The types that routes take and give.
+#[derive(Clone, Copy)]
+pub(crate) enum Schema {
+    ChatRequest,
+    ChatCompletion,
+    ModelList,
+    Model,
+    AgentQuery,
+    AgentAnswer,
+    NewConversation,
+    ConversationChange,
+    Conversation,
+    ConversationList,
+    ItemList,
+    Deleted,
+    Health,
+}
+
+impl Schema {
+    fn of(self, generator: &mut SchemaGenerator) -> schemars::Schema {
+        fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> schemars::Schema {
+            generator.subschema_for::<T>()
+        }
+        match self {
+            Self::ChatRequest => of::<shapes::ChatRequest>(generator),
+            Self::ChatCompletion => of::<shapes::ChatCompletion>(generator),
+            Self::ModelList => of::<ModelList>(generator),
+            Self::Model => of::<Model>(generator),
+            Self::AgentQuery => of::<agents::AgentQuery>(generator),
+            Self::AgentAnswer => of::<shapes::AgentAnswer>(generator),
+            Self::NewConversation => of::<New>(generator),
+            Self::ConversationChange => of::<Update>(generator),
+            Self::Conversation => of::<Conversation>(generator),
+            Self::ConversationList => of::<Listed<Conversation>>(generator),
+            Self::ItemList => of::<Listed<Item>>(generator),
+            Self::Deleted => of::<Deleted>(generator),
+            Self::Health => of::<Health>(generator),
+        }
+    }
+}
+
+pub(crate) const DOC: Doc = Doc { summary: "This document", tag: "Documents", ..Doc::EMPTY };
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(format!("{:#}\n", generate())));
+
+pub(crate) async fn document(_request: Request) -> Result<Answer, Refusal> {
+    Ok(answer::bytes(StatusCode::OK, JSON, DOCUMENT.clone()))
+}
+
+/// The document of the public listener.
+pub(crate) fn generate() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let mut paths = Map::new();
+    for route in ROUTES.iter().filter(|route| route.listeners.contains(&Listener::Public)) {
+        let path = route.path.replace("{*", "{");
+        let operations = paths.entry(path).or_insert_with(|| json!({}));
+        operations[route.method.as_str().to_ascii_lowercase()] = operation(route, &mut generator);
+    }
+    let error = generator.subschema_for::<shapes::ErrorBody>();
+    let mut schemas = generator.take_definitions(true);
+    schemas.entry("ErrorBody").or_insert(error.to_value());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Parapet",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The production server for AI chat applications.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "key": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } }
+        }
+    })
+}
+
+fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
+    let doc = &route.doc;
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "summary": doc.summary,
+        "tags": [doc.tag],
+        "responses": responses(route, generator),
+    });
+    if !doc.detail.is_empty() {
+        operation["description"] = doc.detail.into();
+    }
+    let parameters = parameters(route);
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    if let Some(request) = doc.request {
+        let schema = request.of(generator);
+        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    }
+    match route.access {
+        Access::Anyone => operation["security"] = json!([]),
+        Access::Needs(permission) => operation["x-permission"] = permission.as_str().into(),
+    }
+    operation
+}
+
+fn operation_id(route: &Route) -> String {
+    let words = route.path.split('/').filter(|part| !part.is_empty() && *part != "v1");
+    let words = words.map(|part| part.trim_matches(|c| matches!(c, '{' | '}' | '*')).replace(['.', '-'], "_"));
+    let path: Vec<String> = words.collect();
+    format!("{}_{}", route.method.as_str().to_ascii_lowercase(), path.join("_"))
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let in_path = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut parameters: Vec<Value> = in_path
+        .map(|name| {
+            let name = name.trim_start_matches('*');
+            json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+        })
+        .collect();
+    if route.doc.paged {
+        let id = json!({ "type": "string" });
+        let limit = json!({ "type": "integer", "minimum": 1, "maximum": store::MAX_PAGE, "default": 20 });
+        let order = json!({ "type": "string", "enum": ["asc", "desc"] });
+        for (name, schema) in [("limit", limit), ("after", id.clone()), ("before", id), ("order", order)] {
+            parameters.push(json!({ "name": name, "in": "query", "schema": schema }));
+        }
+    }
+    parameters
+}
+
+fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
+    let mut responses = Map::new();
+    let content = match route.doc.answer {
+        Some(answer) => {
+            let schema = answer.of(generator);
+            let mut content = json!({ "application/json": { "schema": schema } });
+            if matches!(answer, Schema::ChatCompletion | Schema::AgentAnswer) {
+                content["text/event-stream"] = json!({ "schema": { "type": "string" } });
+            }
+            content
+        }
+        None if route.path == "/" => json!({ "text/html": { "schema": { "type": "string" } } }),
+        None => json!({ "application/json": { "schema": {} } }),
+    };
+    responses.insert("200".into(), json!({ "description": "The answer", "content": content }));
+    if matches!(route.doc.answer, Some(Schema::Health)) && route.path == "/ready" {
+        responses.insert("503".into(), json!({ "description": "Not ready", "content": content }));
+    }
+    let error = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/ErrorBody" } } });
+    for (status, meaning) in errors(route) {
+        responses.entry(status.as_str()).or_insert_with(|| json!({ "description": meaning, "content": error }));
+    }
+    responses.into()
+}
+
+/// The refusals a route may answer with, beside those that any request may get.
+fn errors(route: &Route) -> Vec<(StatusCode, &'static str)> {
+    let mut kinds = vec![Kind::InvalidRequest, Kind::Internal];
+    if route.access != Access::Anyone {
+        kinds.extend([Kind::Authentication, Kind::Permission, Kind::Overloaded]);
+    } else {
+        kinds.push(Kind::Permission);
+    }
+    if route.path.contains('{') || route.doc.request.is_some() {
+        kinds.push(Kind::NotFound);
+    }
+    if route.doc.request.is_some() {
+        kinds.extend([Kind::TooLarge, Kind::UnsupportedMedia, Kind::Timeout]);
+    }
+    if matches!(route.doc.answer, Some(Schema::ChatCompletion | Schema::AgentAnswer)) {
+        kinds.extend([Kind::Conflict, Kind::RateLimited, Kind::Upstream, Kind::UpstreamTimeout]);
+    }
+    kinds.into_iter().map(|kind| (kind.status(), meaning(kind))).collect()
+}
+
+const fn meaning(kind: Kind) -> &'static str {
+    match kind {
+        Kind::InvalidRequest => "The request is wrong; `param` says where",
+        Kind::Authentication => "No valid key",
+        Kind::Permission => "The caller's role does not allow it",
+        Kind::NotFound => "No such thing, or not the caller's",
+        Kind::MethodNotAllowed => "The path does not take this method",
+        Kind::Timeout => "The request took too long to arrive",
+        Kind::Conflict => "The conversation is still answering another message",
+        Kind::TooLarge => "The request is too large",
+        Kind::UnsupportedMedia => "The body is not JSON",
+        Kind::RateLimited => "Too many requests",
+        Kind::Internal => "Our fault",
+        Kind::Upstream => "The provider failed",
+        Kind::Overloaded => "Try again later",
+        Kind::UpstreamTimeout => "The provider did not answer in time",
+    }
+}
+
+/// Shapes that are written by hand elsewhere, for the hot path's sake, described here.
+#[expect(dead_code, reason = "these types are only described, never built")]
+mod shapes {
+    use schemars::JsonSchema;
+    use serde_json::{Map, Value};
+
+    /// OpenAI's chat completion request. Members that are not listed are passed to the provider.
+    #[derive(JsonSchema)]
+    pub(super) struct ChatRequest {
+        /// An agent, a configured model, or `provider/model`.
+        model: String,
+        /// The conversation so far, in OpenAI's shapes.
+        #[schemars(length(min = 1))]
+        messages: Vec<ChatMessage>,
+        #[schemars(with = "Option<bool>")]
+        stream: Option<bool>,
+        stream_options: Option<StreamOptions>,
+        max_tokens: Option<u64>,
+        max_completion_tokens: Option<u64>,
+        #[schemars(range(min = 1, max = 128))]
+        n: Option<u32>,
+        temperature: Option<f64>,
+        top_p: Option<f64>,
+        tools: Option<Vec<Map<String, Value>>>,
+        response_format: Option<Map<String, Value>>,
+        user: Option<String>,
+    }
+
+    /// A message in OpenAI's shape.
+    #[derive(JsonSchema)]
+    pub(super) struct ChatMessage {
+        role: ChatRole,
+        /// Text, or an array of content parts.
+        content: Option<Value>,
+    }
+
+    #[derive(JsonSchema)]
+    #[schemars(rename_all = "lowercase")]
+    pub(super) enum ChatRole {
+        System,
+        Developer,
+        User,
+        Assistant,
+        Tool,
+        Function,
+    }
+
+    #[derive(JsonSchema)]
+    pub(super) struct StreamOptions {
+        /// End the stream with a chunk that has the usage.
+        include_usage: Option<bool>,
+    }
+
+    /// OpenAI's chat completion, as the provider wrote it.
+    #[derive(JsonSchema)]
+    pub(super) struct ChatCompletion {
+        choices: Vec<Map<String, Value>>,
+    }
+
+    /// An agent's answer.
+    #[derive(JsonSchema)]
+    pub(super) struct AgentAnswer {
+        id: String,
+        /// Always `agent.answer`.
+        object: String,
+        agent: String,
+        response: String,
+        conversation_id: String,
+        message_id: String,
+        finish_reason: String,
+        usage: AgentUsage,
+        /// None: the model has no price.
+        cost_usd: Option<f64>,
+        confidence: Option<f64>,
+        metadata: Map<String, Value>,
+    }
+
+    #[derive(JsonSchema)]
+    pub(super) struct AgentUsage {
+        input_tokens: u64,
+        output_tokens: u64,
+        total_tokens: u64,
+    }
+
+    /// Why a request was not answered.
+    #[derive(JsonSchema)]
+    pub(super) struct ErrorBody {
+        error: ErrorDetail,
+    }
+
+    #[derive(JsonSchema)]
+    pub(super) struct ErrorDetail {
+        message: String,
+        r#type: String,
+        param: Option<String>,
+        code: Option<String>,
+        request_id: String,
+        hint: Option<String>,
+    }
+}

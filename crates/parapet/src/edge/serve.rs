@@ -1,0 +1,154 @@
+//! What holds for every request, in order, each with its reason.
+//!
+//! 1. ids and trace: everything that follows can be told apart, and the caller can name it to us;
+//! 2. route: a path that is not in the table is refused before anything is read;
+//! 3. identity: the caller is known, and may use the route, before a body is read;
+//! 4. panic: one request's defect is one 500, not the end of the connection's task;
+//! 5. record: each request is told once, in the log and in the metrics;
+//! 6. headers: security headers, ids and trace go on every answer.
+//!
+//! These are plain calls rather than layers: there is one stack, it is short, and the compiler checks its order.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use domain::{Outcome, RequestId};
+use futures_util::FutureExt as _;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+use super::answer::{self, Answer};
+use super::body::Body;
+use super::routes::{self, Listener, Matched};
+use crate::app::App;
+use crate::identity::{Received, identify};
+use crate::refusal::Refusal;
+use crate::telemetry::record::{self, Record};
+use crate::telemetry::trace::Trace;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+
+/// Answers one request.
+pub(crate) async fn serve(
+    app: Arc<App>,
+    listener: Listener,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let id = app.ids.request();
+    let headers = request.headers();
+    let client_id = client_request_id(headers);
+    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let trace = Trace::from_header(traceparent, id.uuid());
+    let matched = routes::find(listener, request.method(), request.uri().path());
+    let route = matched.as_ref().map_or("unmatched", |matched| matched.route.path);
+    let record = Record::begin(&app, id, client_id, trace, method(request.method()), route);
+    let answered = match matched {
+        Err(refusal) => Err(refusal),
+        Ok(matched) => {
+            let handled = handle(Arc::clone(&app), matched, Arc::clone(&record), peer, request);
+            AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+        }
+    };
+    let mut answer = match answered {
+        Ok(answer) => {
+            // A stream tells its own end.
+            if matches!(answer.body(), Body::Whole(_)) {
+                record.tell(answer.status().as_u16(), Outcome::Ok);
+            }
+            answer
+        }
+        Err(refusal) => {
+            record.refused(&refusal);
+            record.tell(refusal.kind.status().as_u16(), refusal.outcome());
+            answer::refusal(&refusal, id)
+        }
+    };
+    finish(&mut answer, &record);
+    Ok(answer)
+}
+
+async fn handle(
+    app: Arc<App>,
+    matched: Matched,
+    record: record::Shared,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Answer, Refusal> {
+    let Matched { route, parameters } = matched;
+    let received = Received {
+        settings: app.settings(),
+        record,
+        route,
+        peer,
+        headers: request.headers(),
+        uri: request.uri(),
+    };
+    let caller = identify(received)?;
+    (route.handler)(routes::Request { app, caller, parameters, http: request }).await
+}
+
+/// The caller's own id, when it is one to three words of visible ASCII and not too long for a log line.
+fn client_request_id(headers: &HeaderMap) -> Option<Box<str>> {
+    let value = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'=' | b'+');
+    ((1..=128).contains(&value.len()) && value.bytes().all(fits)).then(|| Box::from(value))
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Refusal {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(panic = %text, "a handler panicked");
+    Refusal::internal("a handler panicked")
+}
+
+fn finish(answer: &mut Answer, record: &Record) {
+    let headers = answer.headers_mut();
+    headers.insert(REQUEST_ID, request_id(record.client_id.as_deref(), record.id));
+    if let Ok(trace) = HeaderValue::try_from(record.trace.to_string()) {
+        headers.insert(TRACE_RESPONSE, trace);
+    }
+    for (name, value) in &SECURITY {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+fn request_id(client: Option<&str>, own: RequestId) -> HeaderValue {
+    let own = || HeaderValue::try_from(own.to_string()).ok();
+    let client = client.and_then(|id| HeaderValue::from_str(id).ok());
+    client.or_else(own).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// On every answer (PRODUCT.md, S7). An API answer has nothing to frame, run or refer to; the page sets its own policy.
+/// `X-XSS-Protection: 0` switches off a filter of old browsers that could itself be used to attack a page.
+static SECURITY: [(HeaderName, HeaderValue); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
+    ),
+];
+
+/// The method as a bounded label.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

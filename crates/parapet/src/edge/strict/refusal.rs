@@ -1,0 +1,88 @@
+//! The one answer the guard's driver writes itself: hyper never saw the request, so it cannot answer it.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::violation::Violation;
+
+/// How long the client has to take the answer, and then to close its side.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes read and thrown away while waiting for the client to close.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// Writes the refusal to a stream taken back from hyper and closes it, within a few seconds.
+///
+/// Closing a socket with unread data resets it, and the reset may overtake the answer (RFC 9112 §9.6). So the
+/// write side is closed first and what the client still sends is read and dropped for a moment. Failures are
+/// the client's: it is gone.
+pub(crate) async fn refuse<S>(mut stream: S, violation: Violation, request_id: &str)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let response = refusal_response(violation, request_id);
+    let told = timeout(PATIENCE, async {
+        stream.write_all(&response).await?;
+        stream.shutdown().await
+    });
+    if matches!(told.await, Ok(Ok(()))) {
+        let _ = timeout(PATIENCE, drain(&mut stream)).await;
+    }
+}
+
+async fn drain<S: AsyncRead + Unpin>(stream: &mut S) {
+    let mut scratch = [0; 1024];
+    let mut left = LINGER_BYTES;
+    while let Ok(n @ 1..) = stream.read(&mut scratch).await {
+        let Some(rest) = left.checked_sub(n) else { return };
+        left = rest;
+    }
+}
+
+/// The refusal as it goes over the wire: the API's error shape, and the connection closed after it.
+///
+/// `request_id` is one of ours (`req_…`): it goes into JSON and into a header as it is.
+pub(crate) fn refusal_response(violation: Violation, request_id: &str) -> Vec<u8> {
+    let status = violation.status().unwrap_or(StatusCode::BAD_REQUEST);
+    let code = code(status);
+    let reason = violation.reason();
+    let body = format!(
+        r#"{{"error":{{"message":"{reason}","type":"invalid_request_error","param":null,"code":"{code}","request_id":"{request_id}","hint":null}}}}"#
+    );
+    // RFC 9110 §15.5.6: a 405 lists what is served instead.
+    let allow = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+        _ => "",
+    };
+    format!(
+        "HTTP/1.1 {} {}\r\n\
+         content-type: application/json\r\n\
+         content-length: {}\r\n\
+         connection: close\r\n\
+         cache-control: no-store\r\n\
+         x-content-type-options: nosniff\r\n\
+         x-request-id: {request_id}\r\n\
+         {allow}\r\n\
+         {body}",
+        status.as_str(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len(),
+    )
+    .into_bytes()
+}
+
+fn code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::REQUEST_TIMEOUT => "request_timeout",
+        StatusCode::URI_TOO_LONG => "uri_too_long",
+        StatusCode::EXPECTATION_FAILED => "expectation_failed",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "headers_too_large",
+        StatusCode::NOT_IMPLEMENTED => "not_implemented",
+        StatusCode::HTTP_VERSION_NOT_SUPPORTED => "http_version_not_supported",
+        _ => "malformed_request",
+    }
+}

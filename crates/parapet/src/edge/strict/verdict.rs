@@ -1,0 +1,113 @@
+//! What the guard, the code that answers and the driver of the connection know about one another.
+//!
+//! hyper owns the guard while the connection lives, and the guard cannot see from bytes when an answer is
+//! complete. So both share one small record: the guard writes why it stopped, and each answer holds an
+//! [`Answering`] whose drop says that hyper has taken the last of it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::violation::Violation;
+
+/// The shared record of one connection. Clones are handles to the same record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verdict(Arc<Record>);
+
+#[derive(Debug, Default)]
+struct Record {
+    violation: OnceLock<Violation>,
+    answerable: AtomicBool,
+    answered: AtomicU64,
+}
+
+impl Verdict {
+    /// Why the guard gave the connection up, if it did.
+    pub(crate) fn violation(&self) -> Option<Violation> {
+        self.0.violation.get().copied()
+    }
+
+    /// The violation to answer with `refuse` once hyper is done: only where the client still waits for an
+    /// answer to the request at fault and not a byte of one was written.
+    pub(crate) fn refusal(&self) -> Option<Violation> {
+        self.violation().filter(|v| self.is_answerable() && v.status().is_some())
+    }
+
+    /// Call once for every request hyper hands over, before any await.
+    ///
+    /// Without it the guard believes that the request is still being worked on and never closes the
+    /// connection as idle.
+    pub(crate) fn answering(&self) -> Answering {
+        Answering(self.clone())
+    }
+
+    pub(super) fn record(&self, violation: Violation) {
+        // The first one ended the connection; there is no second.
+        let _ = self.0.violation.set(violation);
+    }
+
+    pub(super) fn allow_answer(&self) {
+        self.0.answerable.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_answerable(&self) -> bool {
+        self.0.answerable.load(Ordering::Acquire)
+    }
+
+    /// Requests whose answers hyper has taken whole, or dropped.
+    pub(super) fn answered(&self) -> u64 {
+        self.0.answered.load(Ordering::Acquire)
+    }
+}
+
+/// One request being answered; dropped when hyper has taken the last byte of the answer or given it up.
+#[derive(Debug)]
+pub(crate) struct Answering(Verdict);
+
+impl Answering {
+    /// Ties the request to its answer's body, so that it counts as answered when hyper drops the body.
+    pub(crate) fn until_sent<B>(self, body: B) -> Answer<B> {
+        Answer { body, answering: self }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.0.answered.fetch_add(1, Ordering::Release);
+    }
+}
+
+pin_project! {
+    /// A response body that keeps its connection from being idle.
+    #[derive(Debug)]
+    pub(crate) struct Answer<B> {
+        #[pin]
+        body: B,
+        answering: Answering,
+    }
+}
+
+impl<B: Body> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

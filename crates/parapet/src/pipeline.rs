@@ -1,0 +1,214 @@
+//! One request through every stage, as plain calls.
+//!
+//! ```text
+//! answer   = identify -> resolve -> screen -> prepare -> complete -> deliver
+//!            Received -> Identified -> Resolved -> Screened -> Prepared -> Completed -> Answer
+//! complete = admit -> cache -> plan -> loop { reserve -> attempt -> settle }
+//! ```
+//!
+//! Each stage takes the type the one before it makes, so that a forgotten stage does not compile. The edge identifies
+//! the caller before it reads a body; [`answer`] does the rest. What an agent's tools will need, more rounds of
+//! [`complete`] for one answer, goes between `prepare` and `deliver`.
+//!
+//! An attempt's reservation is settled where the attempt's end is known: here for failures, in [`deliver`] for whole
+//! answers, in [`crate::reply`] for streams, and by its own drop when the caller leaves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Outcome, ProviderName};
+use tokio::time::Instant;
+
+use crate::accounting::{self, Reservation, Settlement};
+use crate::agents::{self, Ask, Prepared};
+use crate::app::App;
+use crate::cache;
+use crate::deliver::deliver;
+use crate::edge::answer::Answer;
+use crate::identity::Identified;
+use crate::limits::{self, Permit};
+use crate::provider::failure::{Failure, Fault};
+use crate::provider::{self, Attempted};
+use crate::refusal::{Kind, Refusal};
+use crate::routing::catalog::Target;
+use crate::routing::plan::Plan;
+use crate::screening;
+use crate::telemetry::events::Event;
+use crate::telemetry::metrics::FailoverLabels;
+
+/// Answers an identified caller.
+pub(crate) async fn answer(app: &Arc<App>, caller: Identified, ask: Ask) -> Result<Answer, Refusal> {
+    let resolved = agents::resolve(caller, ask)?;
+    let screened = screening::input(resolved)?;
+    let prepared = agents::prepare(app, screened).await?;
+    // A refusal drops the turn's lease, which marks the turn as failed.
+    let (completed, attempted) = complete(app, &prepared).await?;
+    deliver(app, prepared, completed, attempted).await
+}
+
+/// Who answered, and what is still to be settled when the answer has been delivered.
+pub(crate) struct Completed {
+    pub(crate) reservation: Reservation,
+    pub(crate) permit: Permit,
+    pub(crate) provider: ProviderName,
+    /// `provider/model`, what `x-parapet-model` says.
+    pub(crate) target: Arc<str>,
+    pub(crate) upstream_model: Arc<str>,
+    pub(crate) cache: &'static str,
+    pub(crate) attempts: u32,
+    pub(crate) fallbacks: u32,
+    pub(crate) upstream: Duration,
+}
+
+/// Asks target after target until one begins to answer.
+async fn complete(app: &Arc<App>, call: &Prepared) -> Result<(Completed, Attempted), Refusal> {
+    let permit = limits::admit(call)?;
+    let cached = cache::lookup(call);
+    let mut walk = Walk { app, call, attempts: 0, fallbacks: 0, failed: None };
+    for target in Plan::of(&call.callable) {
+        let body = call.body_for(target);
+        walk.turn_to(target);
+        for (index, key) in target.endpoint.keys() {
+            let reservation = walk.reserve(target)?;
+            let began = Instant::now();
+            let attempt = provider::attempt(&target.endpoint, key, body.clone(), call.stream, call.caller.deadline);
+            match attempt.await {
+                Ok(attempted) => {
+                    let completed = Completed {
+                        reservation,
+                        permit,
+                        provider: target.endpoint.name.clone(),
+                        target: Arc::clone(&target.name),
+                        upstream_model: Arc::clone(&target.model),
+                        cache: cached.as_str(),
+                        attempts: walk.attempts,
+                        fallbacks: walk.fallbacks,
+                        upstream: began.elapsed(),
+                    };
+                    return Ok((completed, attempted));
+                }
+                Err(failure) => {
+                    let fault = failure.fault;
+                    walk.settle_failure(reservation, failure, target, index);
+                    if !fault.may_fail_over() || call.caller.deadline.is_some_and(|by| Instant::now() >= by) {
+                        return Err(walk.refuse());
+                    }
+                    if !fault.is_the_keys() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Err(walk.refuse())
+}
+
+/// The walk over the plan: what was tried, and the last failure.
+struct Walk<'a> {
+    app: &'a Arc<App>,
+    call: &'a Prepared,
+    attempts: u32,
+    fallbacks: u32,
+    failed: Option<(Failure, &'a Target)>,
+}
+
+impl<'a> Walk<'a> {
+    fn turn_to(&mut self, target: &Target) {
+        let Some((failure, from)) = &self.failed else { return };
+        self.fallbacks = self.fallbacks.saturating_add(1);
+        let (from, to, reason) = (Arc::clone(&from.label), Arc::clone(&target.label), failure.fault.as_str());
+        let labels = FailoverLabels { from: Arc::clone(&from), to: Arc::clone(&to), reason };
+        self.app.metrics.failovers.get_or_create(&labels).inc();
+        let request = self.call.caller.record.id;
+        self.app.events.publish(Event::Failover { request, from, to, reason });
+    }
+
+    fn reserve(&mut self, target: &Target) -> Result<Reservation, Refusal> {
+        self.attempts = self.attempts.saturating_add(1);
+        let attempts = self.attempts;
+        self.call.caller.record.note(|call| {
+            call.provider = Some(target.endpoint.name.clone());
+            call.model = Some(Arc::clone(&target.label));
+            call.attempts = attempts;
+        });
+        accounting::reserve(self.app, self.call, target, attempts)
+    }
+
+    fn settle_failure(&mut self, reservation: Reservation, failure: Failure, target: &'a Target, key: usize) {
+        let fault = failure.fault;
+        tracing::warn!(
+            request_id = %self.call.caller.record.id,
+            target = %target.name,
+            key,
+            fault = fault.as_str(),
+            detail = %failure.detail,
+            "attempt failed"
+        );
+        if fault == Fault::Credentials {
+            self.app.events.publish(Event::KeyRefused { provider: target.endpoint.name.clone(), key });
+        }
+        let outcome = if fault == Fault::Caller { Outcome::ClientError } else { Outcome::UpstreamError };
+        let usage = failure.usage(self.call.estimated_input());
+        reservation.post(Settlement { outcome, code: Some(fault.as_str()), usage, first_token: None });
+        self.failed = Some((failure, target));
+    }
+
+    /// What the caller is told when nobody answered.
+    fn refuse(self) -> Refusal {
+        let Some((failure, _)) = self.failed else {
+            return Refusal::internal("a callable without a target");
+        };
+        let detail = failure.detail.clone();
+        let refusal = if self.fallbacks > 0 && failure.fault.may_fail_over() {
+            Refusal::new(Kind::Overloaded, "all_targets_down", "none of the model's targets could answer")
+                .retry_after(failure.retry_after.unwrap_or(Duration::from_secs(1)))
+        } else {
+            one_failure(failure)
+        };
+        refusal.because(detail)
+    }
+}
+
+/// What the caller is told of a single failure.
+pub(crate) fn one_failure(failure: Failure) -> Refusal {
+    let told = failure.told.unwrap_or_else(no_words);
+    match failure.fault {
+        Fault::Caller => {
+            let too_large = failure.status == Some(http::StatusCode::PAYLOAD_TOO_LARGE);
+            let kind = if too_large { Kind::TooLarge } else { Kind::InvalidRequest };
+            let message = told.message.unwrap_or_else(|| "the provider refused the request".to_owned());
+            let mut refusal = Refusal::new(kind, "invalid_request", message);
+            refusal.param = told.param.map(Into::into);
+            refusal.upstream_code = told.code;
+            refusal
+        }
+        Fault::Unsuited if told.kind == wire::event::UpstreamKind::NotFound => {
+            let message = told.message.unwrap_or_else(|| "the provider does not know this model".to_owned());
+            Refusal::new(Kind::NotFound, "model_not_found", message).param("model")
+        }
+        Fault::RateLimited => {
+            let refusal = Refusal::new(Kind::RateLimited, "rate_limit_exceeded", "the provider's rate limit is reached");
+            match failure.retry_after {
+                Some(after) => refusal.retry_after(after),
+                None => refusal,
+            }
+        }
+        Fault::Timeout => {
+            Refusal::new(Kind::UpstreamTimeout, "upstream_timeout", "the provider did not answer in time")
+        }
+        Fault::Connect => Refusal::new(Kind::Upstream, "upstream_error", "the provider could not be reached"),
+        Fault::Malformed => Refusal::new(Kind::Upstream, "upstream_error", "the provider's answer was malformed"),
+        Fault::Credentials | Fault::Quota => {
+            // The caller can do nothing about it, and must not learn more.
+            Refusal::new(Kind::Upstream, "upstream_error", "the provider refused our account").retryable(false)
+        }
+        Fault::Reset | Fault::Server | Fault::Unsuited => {
+            Refusal::new(Kind::Upstream, "upstream_error", "the provider failed")
+        }
+    }
+}
+
+/// An upstream error without words.
+pub(crate) const fn no_words() -> wire::event::UpstreamError {
+    wire::event::UpstreamError { kind: wire::event::UpstreamKind::Server, message: None, param: None, code: None }
+}

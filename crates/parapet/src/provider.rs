@@ -1,0 +1,156 @@
+//! Asks the model: one executor for every provider.
+//!
+//! A provider's dialect is a codec in `wire`; this room owns what is the same for all of them: connections, keys,
+//! deadlines, the reading of an answer up to its first content, and the naming of what went wrong. An [`attempt`]
+//! never retries; what to do after a [`Failure`] is decided in the pipeline, once.
+
+pub(crate) mod answer;
+pub(crate) mod connection;
+pub(crate) mod endpoint;
+pub(crate) mod failure;
+pub(crate) mod origin;
+mod player;
+pub(crate) mod pool;
+pub(crate) mod simulated;
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use domain::Usage;
+use http::StatusCode;
+use http::header;
+use tokio::time::Instant;
+
+use self::answer::{AnswerBody, Held, Streamed};
+use self::endpoint::{Endpoint, Exchanged, Key};
+use self::failure::{Failure, Fault};
+
+/// A unary answer larger than this is not one: cut (FAILOVER.md, F13).
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
+/// An error body is read this far.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+/// Lifecycle events held back before the first content, at most.
+const MAX_HELD: usize = 64 * 1024;
+/// The response head waits for the first content this long, at most.
+const MAX_HEAD_WAIT: Duration = Duration::from_secs(15);
+
+/// What an attempt brought.
+pub(crate) enum Attempted {
+    /// The whole answer.
+    Whole(Whole),
+    /// A stream whose first meaningful event was content, or that is still silent after [`MAX_HEAD_WAIT`].
+    Begun(Box<Streamed>),
+}
+
+/// A whole answer, well formed, not an error.
+pub(crate) struct Whole {
+    pub(crate) body: Bytes,
+    pub(crate) usage: Option<Usage>,
+    /// The length of everything the model wrote, for an estimate where no usage is reported.
+    pub(crate) output_bytes: usize,
+}
+
+/// One call to one target with one key. Dropping the future aborts the call.
+pub(crate) async fn attempt(
+    endpoint: &Endpoint,
+    key: &Key,
+    body: Bytes,
+    stream: bool,
+    deadline: Option<Instant>,
+) -> Result<Attempted, Failure> {
+    let began = Instant::now();
+    let within = if stream { endpoint.timeouts.first_event } else { endpoint.timeouts.unary };
+    let until = began + within;
+    let until = deadline.map_or(until, |deadline| deadline.min(until));
+    let late = || Failure::new(Fault::Timeout, "no answer in time");
+    let exchanged =
+        tokio::time::timeout_at(until, endpoint.exchange(key, body, stream)).await.map_err(|_| late())??;
+    if exchanged.status != StatusCode::OK {
+        return Err(refused(exchanged, until).await);
+    }
+    if !stream {
+        let whole = tokio::time::timeout_at(until, read_whole(exchanged.body, MAX_ANSWER));
+        let whole = whole.await.map_err(|_| late())??;
+        return check_whole(whole).map(Attempted::Whole);
+    }
+    if !exchanged.is_event_stream {
+        return Err(Failure::new(Fault::Malformed, "the answer to a stream request is not an event stream"));
+    }
+    let total = began + endpoint.timeouts.total;
+    let ends = deadline.map_or(total, |deadline| deadline.min(total));
+    let mut streamed = Streamed::new(exchanged.body, endpoint.timeouts.between_events, ends);
+    begin(&mut streamed, until, began + MAX_HEAD_WAIT).await?;
+    Ok(Attempted::Begun(Box::new(streamed)))
+}
+
+/// Reads up to the first content. Until it, the next target can still be asked.
+async fn begin(streamed: &mut Streamed, first_event_by: Instant, head_by: Instant) -> Result<(), Failure> {
+    loop {
+        let by = if streamed.has_events() { head_by } else { head_by.min(first_event_by) };
+        match tokio::time::timeout_at(by, streamed.hold_next()).await {
+            Ok(Ok(Held::Content | Held::Complete)) => return Ok(()),
+            Ok(Ok(Held::Lifecycle)) if streamed.held_bytes() > MAX_HELD => return Ok(()),
+            Ok(Ok(Held::Lifecycle)) => {}
+            Ok(Err(failure)) => return Err(failure),
+            // Silent for long but not too long: the caller gets the head, and the reply takes over the waiting.
+            Err(_) if streamed.has_events() || Instant::now() < first_event_by => {
+                streamed.first_event_by(first_event_by);
+                return Ok(());
+            }
+            Err(_) => return Err(Failure::new(Fault::Timeout, "no event in time")),
+        }
+    }
+}
+
+/// A 200 that carries an error, or no answer at all, is a failure like any other.
+fn check_whole(body: Bytes) -> Result<Whole, Failure> {
+    let (usage, output_bytes) = {
+        let answer = wire::openai::read_answer(&body)
+            .map_err(|malformed| Failure::new(Fault::Malformed, "the answer is malformed").because(malformed))?;
+        if let Some(error) = answer.error {
+            return Err(Failure::told(StatusCode::OK, error));
+        }
+        (answer.usage, answer.choices.iter().map(wire::event::Choice::written).sum())
+    };
+    Ok(Whole { body, usage, output_bytes })
+}
+
+async fn refused(exchanged: Exchanged, until: Instant) -> Failure {
+    let status = exchanged.status;
+    let retry_after = exchanged.retry_after;
+    let body = tokio::time::timeout_at(until, read_whole(exchanged.body, MAX_ERROR_BODY)).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    Failure::told(status, wire::openai::read_error(status.as_u16(), &body)).retry_after(retry_after)
+}
+
+async fn read_whole(mut body: AnswerBody, limit: usize) -> Result<Bytes, Failure> {
+    let mut whole = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(data) = std::future::poll_fn(|cx| body.poll_data(cx)).await {
+        let data = data?;
+        if whole.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
+            return Err(Failure::new(Fault::Malformed, "the answer is too large"));
+        }
+        // An answer in one piece, the usual case, is not copied.
+        if whole.is_empty() && rest.is_empty() {
+            whole = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&whole);
+                whole = Bytes::new();
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    body.done();
+    Ok(if rest.is_empty() { whole } else { rest.freeze() })
+}
+
+/// Seconds, an HTTP date, or `retry-after-ms`, as providers send them.
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    if let Some(ms) = headers.get("retry-after-ms").and_then(|v| v.to_str().ok()) {
+        return ms.trim().parse::<f64>().ok().and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
+    }
+    let seconds = headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok())?;
+    seconds.trim().parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok())
+}

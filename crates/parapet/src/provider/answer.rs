@@ -1,0 +1,199 @@
+//! The bytes of an upstream's answer, and a stream of events read from them.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, Sleep, sleep_until};
+use wire::openai::StreamReader;
+use wire::sse;
+
+use super::connection::Answer;
+use super::failure::{Failure, Fault};
+use super::player::Player;
+use super::pool::{Lent, Pool};
+
+/// Where the bytes come from.
+pub(crate) enum AnswerBody {
+    Http { answer: Box<Answer>, pool: Arc<Pool>, born: Instant },
+    Simulated(Box<Player>),
+}
+
+impl AnswerBody {
+    /// The next bytes; `None` when the answer ended as its framing promised.
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
+        match self {
+            Self::Http { answer, .. } => answer.poll_data(cx).map(|next| next.map(|r| r.map_err(Failure::from))),
+            Self::Simulated(player) => player.poll_data(cx).map(|next| next.map(Ok)),
+        }
+    }
+
+    /// Nothing more is wanted: the connection goes back to the pool if the answer was read to its end.
+    pub(crate) fn done(self) {
+        if let Self::Http { answer, pool, born } = self
+            && let Some(connection) = answer.into_connection()
+        {
+            pool.put(Lent { connection, born });
+        }
+    }
+}
+
+/// What [`Streamed::hold_next`] found.
+pub(crate) enum Held {
+    /// An event without content, held back.
+    Lifecycle,
+    /// The first content: from here on nothing is restarted.
+    Content,
+    /// The stream ended truthfully without any content.
+    Complete,
+}
+
+/// A stream of events with its deadlines.
+pub(crate) struct Streamed {
+    body: AnswerBody,
+    parser: sse::Parser,
+    reader: StreamReader,
+    held: VecDeque<sse::Frame>,
+    held_bytes: usize,
+    between_events: Duration,
+    /// When silence becomes a stall.
+    quiet_until: Instant,
+    ends: Instant,
+    /// Armed lazily: it fires at or before the earliest deadline and is then set again.
+    timer: Pin<Box<Sleep>>,
+    ended: bool,
+}
+
+impl Streamed {
+    pub(super) fn new(body: AnswerBody, between_events: Duration, ends: Instant) -> Self {
+        let quiet_until = Instant::now() + between_events;
+        Self {
+            body,
+            parser: sse::Parser::default(),
+            reader: StreamReader::default(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            between_events,
+            quiet_until,
+            ends,
+            timer: Box::pin(sleep_until(quiet_until.min(ends))),
+            ended: false,
+        }
+    }
+
+    pub(super) fn has_events(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// The first event is still owed, by then.
+    pub(super) fn first_event_by(&mut self, by: Instant) {
+        self.quiet_until = self.quiet_until.max(by);
+    }
+
+    /// Reads one frame ahead and keeps it.
+    pub(super) async fn hold_next(&mut self) -> Result<Held, Failure> {
+        // A reader of its own, so that the reply later reads every frame from the start.
+        let Some(frame) = std::future::poll_fn(|cx| self.poll_fresh(cx)).await.transpose()? else {
+            return Err(Failure::new(Fault::Reset, "the stream ended before it began"));
+        };
+        let mut ahead = StreamReader::default();
+        let (commits, done) = match ahead.read(&frame) {
+            Err(malformed) => return Err(Failure::new(Fault::Malformed, "malformed event").because(malformed)),
+            Ok(None) => (false, false),
+            Ok(Some(event)) => {
+                let (commits, done) = (event.commits(), event.done);
+                if let Some(error) = event.error {
+                    return Err(Failure::told(http::StatusCode::OK, error));
+                }
+                (commits, done)
+            }
+        };
+        self.held_bytes = self.held_bytes.saturating_add(frame.raw.len());
+        self.held.push_back(frame);
+        Ok(match (commits, done) {
+            (true, _) => Held::Content,
+            (false, true) => Held::Complete,
+            (false, false) => Held::Lifecycle,
+        })
+    }
+
+    /// The next frame: those held back first. `None` at the end of the bytes.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<sse::Frame, Failure>>> {
+        if let Some(frame) = self.held.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        self.poll_fresh(cx)
+    }
+
+    /// Reads a frame's event; keeps what must be known at the end.
+    pub(crate) fn reader(&mut self) -> &mut StreamReader {
+        &mut self.reader
+    }
+
+    /// After the last event: reads on to the end of the body, so that the connection can serve again.
+    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.ended {
+            match ready!(self.body.poll_data(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => self.ended = true,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    pub(crate) fn done(self) {
+        self.body.done();
+    }
+
+    fn poll_fresh(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<sse::Frame, Failure>>> {
+        loop {
+            match self.parser.next() {
+                Ok(Some(frame)) => {
+                    self.quiet_until = Instant::now() + self.between_events;
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    let failure = Failure::new(Fault::Malformed, "malformed event stream").because(fault);
+                    return Poll::Ready(Some(Err(failure)));
+                }
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match self.body.poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => self.parser.push(data),
+                Poll::Ready(Some(Err(failure))) => return Poll::Ready(Some(Err(failure))),
+                Poll::Ready(None) => {
+                    self.ended = true;
+                    if let Err(fault) = self.parser.finish() {
+                        let failure = Failure::new(Fault::Reset, "the stream was cut").because(fault);
+                        return Poll::Ready(Some(Err(failure)));
+                    }
+                }
+                Poll::Pending => {
+                    ready!(self.poll_deadline(cx));
+                    return Poll::Ready(Some(Err(Failure::new(Fault::Timeout, "the stream stalled"))));
+                }
+            }
+        }
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let due = self.quiet_until.min(self.ends);
+            if Instant::now() >= due {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(due);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! How the caller wants the events of a stream: as a chat completion's chunks, or as an agent's typed events.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use domain::{ConversationId, FinishReason, MessageId, NanoUsd, ProviderName, Usage};
+use store::{AnswerStatus, Lease};
+use wire::agent::Metadata;
+use wire::error::ErrorBody;
+use wire::event::Event;
+use wire::{openai, sse};
+
+use crate::agents::{Agent, text_content};
+use crate::provider::failure::{Failure, Fault};
+use crate::screening::OutputLength;
+use crate::telemetry::record::Record;
+
+pub(super) enum Shape {
+    Chat(Chat),
+    Agent(Box<AgentReply>),
+}
+
+/// Chunks of the provider's own dialect, passed on as they came.
+pub(super) struct Chat {
+    /// The caller asked for the usage chunk.
+    pub(super) wants_usage: bool,
+    /// An agent's answers have a longest length.
+    pub(super) length: Option<OutputLength>,
+}
+
+/// An agent's answer: collected, because the conversation keeps it.
+pub(super) struct AgentReply {
+    pub(super) agent: Arc<Agent>,
+    pub(super) conversation: ConversationId,
+    pub(super) message: MessageId,
+    pub(super) lease: Option<Lease>,
+    pub(super) length: OutputLength,
+    pub(super) text: String,
+    pub(super) truncated: bool,
+    pub(super) started: bool,
+}
+
+/// What one frame leads to.
+pub(super) enum Step {
+    Send(Bytes),
+    Swallow,
+    /// The answer has reached its longest length: these bytes, and the provider is not needed any more.
+    Truncate(Bytes),
+}
+
+/// Who answered, for the closing event.
+pub(super) struct Facts {
+    pub(super) provider: ProviderName,
+    pub(super) model: Arc<str>,
+    pub(super) attempts: u32,
+}
+
+impl Shape {
+    /// What the caller gets before anything from the provider.
+    pub(super) fn opening(&mut self, record: &Record) -> Option<Bytes> {
+        let Self::Agent(reply) = self else { return None };
+        if std::mem::replace(&mut reply.started, true) {
+            return None;
+        }
+        let mut out = BytesMut::with_capacity(256);
+        let started = wire::agent::Started {
+            id: record.id,
+            agent: reply.agent.name.as_str(),
+            conversation: reply.conversation,
+            message: reply.message,
+        };
+        wire::agent::write_started(&mut out, &started);
+        Some(out.freeze())
+    }
+
+    /// What the caller gets of one event.
+    pub(super) fn step(&mut self, event: &Event<'_>, frame: &sse::Frame) -> Result<Step, Failure> {
+        match self {
+            Self::Chat(chat) => chat.step(event, frame),
+            Self::Agent(reply) => Ok(reply.step(event)),
+        }
+    }
+
+    /// The end of a complete answer.
+    pub(super) fn closing(
+        &self,
+        record: &Record,
+        facts: &Facts,
+        finish: Option<FinishReason>,
+        usage: Usage,
+        cost: Option<NanoUsd>,
+    ) -> Bytes {
+        match self {
+            Self::Chat(_) => Bytes::from_static(openai::DONE),
+            Self::Agent(reply) => {
+                let mut out = BytesMut::with_capacity(768);
+                let answer = wire::agent::Answer {
+                    id: record.id,
+                    agent: reply.agent.name.as_str(),
+                    response: &reply.text,
+                    conversation: reply.conversation,
+                    message: reply.message,
+                    finish: reply.finish(finish),
+                    usage,
+                    cost,
+                    confidence: None,
+                    metadata: Metadata {
+                        source: "model",
+                        provider: Some(facts.provider.as_str()),
+                        model: Some(&facts.model),
+                        attempts: facts.attempts,
+                        truncated: reply.truncated,
+                        degraded: &[],
+                    },
+                };
+                wire::agent::write_completed(&mut out, &answer);
+                out.freeze()
+            }
+        }
+    }
+
+    /// The end of an answer that was cut.
+    pub(super) fn error(&self, error: &ErrorBody<'_>) -> Bytes {
+        let mut out = BytesMut::with_capacity(512);
+        match self {
+            Self::Chat(_) => openai::write_error_event(&mut out, error),
+            Self::Agent(_) => wire::agent::write_error_event(&mut out, error),
+        }
+        out.freeze()
+    }
+}
+
+impl Chat {
+    fn step(&mut self, event: &Event<'_>, frame: &sse::Frame) -> Result<Step, Failure> {
+        if event.usage_only() && !self.wants_usage {
+            return Ok(Step::Swallow);
+        }
+        let Some(length) = &mut self.length else { return Ok(Step::Send(frame.wire())) };
+        // An agent has one choice, so its text is one text.
+        let Some(choice) = event.choices.first().filter(|choice| !choice.text.is_empty()) else {
+            return Ok(Step::Send(frame.wire()));
+        };
+        let text = choice.text.decode();
+        let (passed, cut) = length.pass(&text);
+        if !cut {
+            return Ok(Step::Send(frame.wire()));
+        }
+        let payload = openai::rewrite(&frame.data, choice.index, passed, Some(FinishReason::Length))
+            .map_err(|malformed| Failure::new(Fault::Malformed, "malformed chunk").because(malformed))?;
+        let mut out = BytesMut::with_capacity(payload.len() + 8);
+        sse::write_data(&mut out, &payload);
+        Ok(Step::Truncate(out.freeze()))
+    }
+}
+
+impl AgentReply {
+    fn step(&mut self, event: &Event<'_>) -> Step {
+        let Some(choice) = event.choices.first().filter(|choice| !choice.text.is_empty()) else {
+            return Step::Swallow;
+        };
+        let text = choice.text.decode();
+        let (passed, cut) = self.length.pass(&text);
+        self.text.push_str(passed);
+        self.truncated |= cut;
+        let mut out = BytesMut::with_capacity(passed.len() + 48);
+        if !passed.is_empty() {
+            wire::agent::write_delta(&mut out, passed);
+        }
+        if cut { Step::Truncate(out.freeze()) } else { Step::Send(out.freeze()) }
+    }
+
+    pub(super) fn finish(&self, finish: Option<FinishReason>) -> FinishReason {
+        if self.truncated { FinishReason::Length } else { finish.unwrap_or(FinishReason::Other) }
+    }
+
+    /// What the conversation keeps.
+    pub(super) fn kept(&self, status: AnswerStatus, finish: Option<FinishReason>, facts: &Facts) -> store::Answer {
+        store::Answer {
+            status,
+            content: (!self.text.is_empty()).then(|| text_content(&self.text).ok()).flatten(),
+            raw: None,
+            finish_reason: (status == AnswerStatus::Completed).then(|| self.finish(finish)),
+            provider: Some(facts.provider.clone()),
+            model: Some(Arc::clone(&facts.model)),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Log lines: one sink on stdout for everything, written in batches by its own thread.
+//!
+//! A line is formatted by whoever logs it and appended to a shared buffer; the thread writes the buffer when it
+//! has something, at most every 20 ms. The buffer is bounded: when stdout does not take lines fast enough, new lines
+//! are dropped and counted, because a blocked log must not stop the service. `kill -9` loses at most what is in the
+//! buffer; nothing durable depends on it.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+const MAX_BUFFERED: usize = 4 * 1024 * 1024;
+const BATCH_EVERY: Duration = Duration::from_millis(20);
+
+/// The handle that lines go through. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Sink(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    filled: Condvar,
+    emptied: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    buffer: Vec<u8>,
+    writing: bool,
+    closed: bool,
+}
+
+impl Sink {
+    /// A sink that writes to `out` from a thread of its own.
+    pub(crate) fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            dropped: AtomicU64::new(0),
+        });
+        let writer = Arc::clone(&shared);
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.write_all_to(out))?;
+        Ok(Self(shared))
+    }
+
+    /// Queues one line, newline included by the caller.
+    pub(crate) fn line(&self, line: &[u8]) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed || state.buffer.len().saturating_add(line.len()) > MAX_BUFFERED {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let was_empty = state.buffer.is_empty();
+        state.buffer.extend_from_slice(line);
+        drop(state);
+        if was_empty {
+            self.0.filled.notify_one();
+        }
+    }
+
+    /// Lines that were dropped because the sink was full.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Writes what is queued, then takes nothing more. Waits at most two seconds for a stdout nobody reads.
+    pub(crate) fn close(&self) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed = true;
+        self.0.filled.notify_one();
+        let unwritten = |state: &mut State| !state.buffer.is_empty() || state.writing;
+        drop(self.0.emptied.wait_timeout_while(state, Duration::from_secs(2), unwritten));
+    }
+}
+
+impl Shared {
+    fn write_all_to(&self, mut out: impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.writing = false;
+            if state.buffer.is_empty() {
+                self.emptied.notify_all();
+            }
+            while state.buffer.is_empty() {
+                if state.closed {
+                    return;
+                }
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            // Gather what arrives within a batch's time, unless we are closing.
+            let still_open = |state: &mut State| !state.closed;
+            let (mut state, _) = self
+                .filled
+                .wait_timeout_while(state, BATCH_EVERY, still_open)
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut state.buffer, &mut batch);
+            state.writing = true;
+            drop(state);
+            // A closed stdout is not a reason to stop serving.
+            drop(out.write_all(&batch).and_then(|()| out.flush()));
+            batch.clear();
+        }
+    }
+}
+
+impl Write for &Sink {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.line(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+/// Sends `tracing` events of `level` and above to the sink.
+pub(crate) fn install(sink: &Sink, level: &str, json: bool) {
+    let filter = EnvFilter::new(format!("{level},hyper=warn,rustls=warn,sqlx=warn"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(sink.clone());
+    // A second subscriber (tests run several servers in one process) leaves the first in place.
+    let installed = if json {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().try_install()
+    } else {
+        lines.with_ansi(false).finish().try_install()
+    };
+    drop(installed);
+}
+
+trait TryInstall {
+    fn try_install(self) -> Result<(), tracing::subscriber::SetGlobalDefaultError>;
+}
+
+impl<S: tracing::Subscriber + Send + Sync> TryInstall for S {
+    fn try_install(self) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
+        tracing::subscriber::set_global_default(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Collected(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Collected {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(buf);
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn closing_writes_every_line_in_order() {
+        let out = Collected::default();
+        let sink = Sink::start(out.clone()).unwrap();
+        let mut expected = Vec::new();
+        for n in 0..1000 {
+            let line = format!("{n}\n");
+            sink.line(line.as_bytes());
+            expected.extend_from_slice(line.as_bytes());
+        }
+        sink.close();
+        assert_eq!(*out.0.lock().unwrap(), expected);
+        assert_eq!(sink.dropped(), 0);
+    }
+
+    #[test]
+    fn a_full_sink_drops_and_counts_instead_of_blocking() {
+        struct Stuck(Arc<Mutex<()>>);
+        impl Write for Stuck {
+            fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+                drop(self.0.lock().unwrap());
+                Ok(buf.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let gate = Arc::new(Mutex::new(()));
+        let held = gate.lock().unwrap();
+        let sink = Sink::start(Stuck(Arc::clone(&gate))).unwrap();
+        let line = vec![b'x'; 1024 * 1024];
+        for _ in 0..16 {
+            sink.line(&line);
+        }
+        assert!(sink.dropped() >= 8, "dropped {}", sink.dropped());
+        drop(held);
+        sink.close();
+    }
+}

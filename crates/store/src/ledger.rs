@@ -1,0 +1,40 @@
+//! The ledger: what each attempt used and cost, one row for ever.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{AgentName, AttemptId, ConversationId, NanoUsd, Outcome, ProviderName, UnixMillis, Usage};
+
+use crate::conversation::Owner;
+
+/// One attempt, settled. The key is the tenant and the attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerRow {
+    pub attempt: AttemptId,
+    pub owner: Owner,
+    /// None: a raw model was called.
+    pub agent: Option<AgentName>,
+    /// The name the caller used.
+    pub model: Arc<str>,
+    /// None: no target was reached.
+    pub provider: Option<ProviderName>,
+    pub upstream_model: Option<Arc<str>>,
+    /// The caller's tags, a JSON object; none is `{}`.
+    pub tags: Option<Arc<str>>,
+    pub usage: Usage,
+    /// None: no price is known.
+    pub cost: Option<NanoUsd>,
+    pub price_version: Option<Arc<str>>,
+    pub config_hash: Arc<str>,
+    pub release: Arc<str>,
+    /// The caller's own id of the request.
+    pub client_request_id: Option<Arc<str>>,
+    pub outcome: Outcome,
+    /// The error code of the answer, from a closed set.
+    pub code: Option<Cow<'static, str>>,
+    pub started_at: UnixMillis,
+    pub duration: Duration,
+    pub time_to_first_token: Option<Duration>,
+    pub conversation: Option<ConversationId>,
+}

@@ -1,0 +1,151 @@
+//! The way to the writer: a bounded queue with kept places.
+//!
+//! Most intents wait for room, which is the backpressure. A [`Slot`] is a place taken beforehand, for what must
+//! be written whatever happens later: the end of a turn, the settlement of an attempt whose caller is gone.
+//! Slots never take the last [`HEADROOM`] places, so that whoever holds one can still do everything else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use domain::UnixMillis;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::Error;
+use crate::intent::Intent;
+use crate::ledger::LedgerRow;
+
+/// Places in all. The queue's memory grows with what is in it, not with this.
+const CAPACITY: usize = 32 * 1024;
+/// Places that are never kept.
+const HEADROOM: usize = 1024;
+
+/// The writer's end.
+pub(crate) type Receiver = mpsc::Receiver<Intent>;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    sender: mpsc::Sender<Intent>,
+    counters: Arc<Counters>,
+}
+
+impl Queue {
+    pub(crate) fn new() -> (Self, Receiver, Arc<Counters>) {
+        let (sender, receiver) = mpsc::channel(CAPACITY);
+        let counters = Arc::new(Counters::default());
+        (Self { sender, counters: Arc::clone(&counters) }, receiver, counters)
+    }
+
+    /// Hands an intent over and waits for what became of it.
+    pub(crate) async fn ask<T>(
+        &self,
+        intent: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Intent,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let place = self.sender.reserve().await.map_err(|_| Error::Unavailable)?;
+        self.counters.queued.fetch_add(1, Ordering::Relaxed);
+        place.send(intent(reply));
+        answer.await.unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Keeps a place, if there is one to spare.
+    pub(crate) fn slot(&self) -> Result<Slot, Error> {
+        if self.sender.capacity() <= HEADROOM {
+            return Err(if self.sender.is_closed() { Error::Unavailable } else { Error::Overloaded });
+        }
+        let place = self.sender.clone().try_reserve_owned().map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Error::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Error::Unavailable,
+        })?;
+        Ok(Slot { place, counters: Arc::clone(&self.counters) })
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.counters.stats()
+    }
+}
+
+/// A place in the write queue, kept for something that must not be refused later.
+#[derive(Debug)]
+pub struct Slot {
+    place: mpsc::OwnedPermit<Intent>,
+    counters: Arc<Counters>,
+}
+
+impl Slot {
+    /// Settles the attempts and waits until they are durable. Rows that are already there stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Full`] and [`Error::Unavailable`]: nothing is written.
+    pub async fn settle(self, rows: Vec<LedgerRow>) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Intent::Settle { rows, reply: Some(reply) });
+        answer.await.unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Settles the attempts without waiting, for code that cannot: a body that is dropped.
+    pub fn post(self, rows: Vec<LedgerRow>) {
+        self.send(Intent::Settle { rows, reply: None });
+    }
+
+    pub(crate) fn send(self, intent: Intent) {
+        self.counters.queued.fetch_add(1, Ordering::Relaxed);
+        self.place.send(intent);
+    }
+}
+
+/// What the writer has done so far, for metrics and readiness.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Intents handed over and not yet taken up.
+    pub queued: u64,
+    /// Groups committed.
+    pub groups: u64,
+    /// Intents in those groups.
+    pub intents: u64,
+    /// Ledger rows in those groups.
+    pub ledger_rows: u64,
+    /// Groups that could not be committed.
+    pub failed_groups: u64,
+    /// The last commit; none since the start.
+    pub last_commit: Option<UnixMillis>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    queued: AtomicU64,
+    groups: AtomicU64,
+    intents: AtomicU64,
+    ledger_rows: AtomicU64,
+    failed_groups: AtomicU64,
+    /// Unix milliseconds, 0 before the first.
+    last_commit: AtomicI64,
+}
+
+impl Counters {
+    pub(crate) fn taken_up(&self, intents: usize) {
+        self.queued.fetch_sub(intents as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn committed(&self, intents: usize, ledger_rows: usize, at: UnixMillis) {
+        self.groups.fetch_add(1, Ordering::Relaxed);
+        self.intents.fetch_add(intents as u64, Ordering::Relaxed);
+        self.ledger_rows.fetch_add(ledger_rows as u64, Ordering::Relaxed);
+        self.last_commit.store(at.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failed_groups.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stats(&self) -> Stats {
+        let last_commit = self.last_commit.load(Ordering::Relaxed);
+        Stats {
+            queued: self.queued.load(Ordering::Relaxed),
+            groups: self.groups.load(Ordering::Relaxed),
+            intents: self.intents.load(Ordering::Relaxed),
+            ledger_rows: self.ledger_rows.load(Ordering::Relaxed),
+            failed_groups: self.failed_groups.load(Ordering::Relaxed),
+            last_commit: (last_commit != 0).then_some(UnixMillis(last_commit)),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The store on SQLite.
+//!
+//! One connection writes, in the hands of one task; reads have connections of their own, which the write-ahead
+//! log lets run beside it. The file is the process's alone (see `lock`), so nothing here waits for locks.
+
+mod audit;
+mod connection;
+mod conversations;
+mod failure;
+mod ledger;
+pub(crate) mod migrations;
+mod reader;
+mod row;
+mod turns;
+mod writer;
+
+pub(crate) use connection::Database;
+pub(crate) use reader::Reader;
+pub use writer::Writer;

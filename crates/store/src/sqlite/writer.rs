@@ -1,0 +1,269 @@
+//! The one task that writes.
+//!
+//! It takes everything that is waiting, carries it out in one transaction, and answers when the commit is done:
+//! whoever arrives during a commit is in the next group, so the load itself makes the groups. Two rules keep
+//! neighbours apart. An intent that is refused has written nothing. An intent that a constraint stops takes the
+//! group back, and then each is carried out alone, so that only the culprit fails.
+//!
+//! When a statement or a commit fails for the disk's reasons, everyone in the group is told, and nothing is
+//! written until the database has been reopened and checked: after a failed flush neither the connection nor
+//! the page cache can be believed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use domain::Clock;
+use sqlx::SqliteConnection;
+
+use super::connection::{self, Database};
+use super::failure::{Failure, Kind};
+use super::reader::Reader;
+use super::{audit, conversations, ledger, migrations, turns};
+use crate::conversation::Conversation;
+use crate::error::{Error, OpenError};
+use crate::intent::{Begun, Intent, Reply};
+use crate::ledger::LedgerRow;
+use crate::lock::DataDirLock;
+use crate::queue::{Counters, Receiver};
+use crate::store::Durability;
+
+/// The most intents in one transaction.
+const GROUP: usize = 512;
+
+/// Carries out what is asked of the [`Store`](crate::Store). Holds the data directory's lock until it ends.
+#[must_use = "nothing is written until the writer runs"]
+pub struct Writer {
+    database: Database,
+    durability: Durability,
+    /// None after a failure, until it has been reopened.
+    connection: Option<SqliteConnection>,
+    receiver: Receiver,
+    counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
+    reader: Arc<Reader>,
+    _lock: DataDirLock,
+}
+
+impl Writer {
+    pub(crate) async fn open(
+        data_dir: &Path,
+        durability: Durability,
+        clock: Arc<dyn Clock>,
+        receiver: Receiver,
+        counters: Arc<Counters>,
+        reader: Arc<Reader>,
+    ) -> Result<Self, OpenError> {
+        let lock = DataDirLock::take(data_dir)?;
+        let database = Database::new(data_dir);
+        let mut connection =
+            database.writing(durability).await.map_err(|error| database.unusable(&error.into()))?;
+        migrations::up(&database, &mut connection).await?;
+        let failed = turns::recover(&mut connection, clock.now())
+            .await
+            .map_err(|failure| database.unusable(&failure))?;
+        if failed > 0 {
+            tracing::warn!(turns = failed, "turns that a stopped process had left running were failed");
+        }
+        let connection = Some(connection);
+        Ok(Self { database, durability, connection, receiver, counters, clock, reader, _lock: lock })
+    }
+
+    /// Runs until [`Store::close`](crate::Store::close) was called or every [`Store`](crate::Store) is gone.
+    pub async fn run(mut self) {
+        let mut closing = Vec::new();
+        let mut group = Vec::with_capacity(GROUP);
+        while closing.is_empty() && self.receiver.recv_many(&mut group, GROUP).await > 0 {
+            self.take_up(&mut group, &mut closing).await;
+        }
+        self.receiver.close();
+        while let Ok(intent) = self.receiver.try_recv() {
+            group.push(intent);
+            if group.len() == GROUP {
+                self.take_up(&mut group, &mut closing).await;
+            }
+        }
+        self.take_up(&mut group, &mut closing).await;
+        self.reader.close().await;
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection::close(connection).await
+        {
+            tracing::error!(%error, "the database was not closed cleanly");
+        }
+        drop(self);
+        for reply in closing {
+            answer(Some(reply), Ok(()));
+        }
+    }
+
+    async fn take_up(&mut self, group: &mut Vec<Intent>, closing: &mut Vec<Reply<()>>) {
+        self.counters.taken_up(group.len());
+        let mut intents = Vec::with_capacity(group.len());
+        for intent in group.drain(..) {
+            match intent {
+                Intent::Close { reply } => closing.push(reply),
+                other => intents.push(other),
+            }
+        }
+        self.carry_out(intents).await;
+    }
+
+    async fn carry_out(&mut self, intents: Vec<Intent>) {
+        match self.commit(&intents).await {
+            Ok(results) => {
+                for (intent, result) in intents.into_iter().zip(results) {
+                    finish(intent, result);
+                }
+            }
+            Err(failure) if failure.kind == Kind::Contradiction && intents.len() > 1 => {
+                for intent in intents {
+                    let result = match self.commit(std::slice::from_ref(&intent)).await {
+                        Ok(results) => results.into_iter().next().unwrap_or(Err(Error::Inconsistent)),
+                        Err(failure) => Err(failure.error()),
+                    };
+                    finish(intent, result);
+                }
+            }
+            Err(failure) => {
+                for intent in intents {
+                    finish(intent, Err(failure.error()));
+                }
+            }
+        }
+    }
+
+    /// One transaction. Its results hold only if it succeeds, and then they are durable.
+    async fn commit(&mut self, intents: &[Intent]) -> Result<Vec<Result<Done, Error>>, Failure> {
+        let committed = match self.connection().await {
+            Ok(connection) => group(connection, intents).await,
+            Err(failure) => Err(failure),
+        };
+        match &committed {
+            Ok(_) => {
+                let rows = intents.iter().map(|intent| intent.ledger_rows().len()).sum();
+                self.counters.committed(intents.len(), rows, self.clock.now());
+            }
+            Err(failure) => {
+                self.counters.failed();
+                tracing::error!(%failure, intents = intents.len(), "a group of writes failed");
+                self.recover(failure.kind).await;
+            }
+        }
+        committed
+    }
+
+    /// After a failure: back to before the transaction, or to a connection that was checked.
+    async fn recover(&mut self, kind: Kind) {
+        if kind != Kind::Broken
+            && let Some(connection) = &mut self.connection
+        {
+            // SQLite may have rolled back on its own; then this says so, and that is as good.
+            let rolled_back = sqlx::query("ROLLBACK").execute(connection).await;
+            if matches!(&rolled_back, Ok(_) | Err(sqlx::Error::Database(_))) {
+                return;
+            }
+        }
+        self.connection = None;
+    }
+
+    async fn connection(&mut self) -> Result<&mut SqliteConnection, Failure> {
+        if self.connection.is_none() {
+            self.connection = Some(self.database.reopened(self.durability).await?);
+            tracing::warn!("the database was reopened and checked");
+        }
+        self.connection.as_mut().ok_or_else(|| Failure::broken("no connection"))
+    }
+}
+
+/// What an intent that was carried out has to tell.
+enum Done {
+    Nothing,
+    Begun { sequence: i64 },
+    Changed(Conversation),
+}
+
+async fn group(
+    connection: &mut SqliteConnection,
+    intents: &[Intent],
+) -> Result<Vec<Result<Done, Error>>, Failure> {
+    let rows: Vec<&LedgerRow> = intents.iter().flat_map(Intent::ledger_rows).collect();
+    let mut results = Vec::with_capacity(intents.len());
+    let only_rows =
+        intents.iter().all(|intent| matches!(intent, Intent::Settle { .. } | Intent::Ping { .. }));
+    if only_rows && rows.len() <= 1 {
+        // One statement is a transaction of its own.
+        ledger::insert(connection, &rows).await?;
+        results.resize_with(intents.len(), || Ok(Done::Nothing));
+        return Ok(results);
+    }
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    for intent in intents {
+        results.push(apply(connection, intent).await?);
+    }
+    ledger::insert(connection, &rows).await?;
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(results)
+}
+
+/// Everything of an intent but its ledger rows.
+async fn apply(connection: &mut SqliteConnection, intent: &Intent) -> Result<Result<Done, Error>, Failure> {
+    Ok(match intent {
+        Intent::Settle { .. } | Intent::Ping { .. } | Intent::Close { .. } => Ok(Done::Nothing),
+        Intent::Begin { begin, .. } => {
+            turns::begin(connection, begin).await?.map(|sequence| Done::Begun { sequence })
+        }
+        Intent::Finish { finish, .. } => turns::finish(connection, finish).await?.map(|()| Done::Nothing),
+        Intent::Create { create, .. } => {
+            conversations::create(connection, create).await?;
+            Ok(Done::Nothing)
+        }
+        Intent::Change { owner, id, change, at, .. } => {
+            let changed = conversations::change(connection, owner, *id, change, *at).await?;
+            changed.map(Done::Changed).ok_or(Error::NotFound)
+        }
+        Intent::Delete { owner, id, .. } => {
+            let deleted = conversations::delete(connection, owner, *id).await?;
+            if deleted { Ok(Done::Nothing) } else { Err(Error::NotFound) }
+        }
+        Intent::Audit { entry, at, .. } => {
+            audit::append(connection, entry, *at).await?;
+            Ok(Done::Nothing)
+        }
+    })
+}
+
+/// Tells whoever asked.
+fn finish(intent: Intent, result: Result<Done, Error>) {
+    match intent {
+        Intent::Begin { lease, reply, .. } => {
+            let begun = result.and_then(|done| match done {
+                Done::Begun { sequence } => Ok(Begun { lease: lease.started(), sequence }),
+                _ => Err(Error::Inconsistent),
+            });
+            answer(Some(reply), begun);
+        }
+        Intent::Change { reply, .. } => {
+            let changed = result.and_then(|done| match done {
+                Done::Changed(conversation) => Ok(conversation),
+                _ => Err(Error::Inconsistent),
+            });
+            answer(Some(reply), changed);
+        }
+        Intent::Finish { seat, reply, .. } => {
+            drop(seat);
+            answer(reply, result.map(drop));
+        }
+        Intent::Settle { reply, .. } => answer(reply, result.map(drop)),
+        Intent::Create { reply, .. }
+        | Intent::Delete { reply, .. }
+        | Intent::Audit { reply, .. }
+        | Intent::Ping { reply }
+        | Intent::Close { reply } => answer(Some(reply), result.map(drop)),
+    }
+}
+
+/// Whoever asked may have gone. What they would have got is dropped then, which ends a turn that has begun.
+fn answer<T>(reply: Option<Reply<T>>, result: Result<T, Error>) {
+    if let Some(reply) = reply {
+        drop(reply.send(result));
+    }
+}

@@ -1,0 +1,286 @@
+//! The store's API. Each method decides ids, times and order here, then asks the writer or a reader.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use domain::{AgentName, Clock, ConversationId, IdSource, MessageId, RequestId, TenantId};
+use serde_json::value::RawValue;
+
+use crate::audit::AuditEntry;
+use crate::conversation::{Change, Conversation, Json, List, Message, NewConversation, Owner, Page};
+use crate::error::{Error, OpenError};
+use crate::intent::{Begin, Begun, Create, Intent, TurnKey};
+use crate::ledger::LedgerRow;
+use crate::queue::{Queue, Slot, Stats};
+use crate::seats::{Seat, Seats};
+use crate::sqlite::{Reader, Writer};
+use crate::title::title_of;
+use crate::turn::{Answer, BeginTurn, Lease, Target, Turn};
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Loss of power: the log is flushed at every commit.
+    #[default]
+    Full,
+    /// The end of the process, however it comes; a loss of power may take the last seconds with it.
+    Relaxed,
+}
+
+pub struct Options {
+    /// Created if it is missing.
+    pub data_dir: PathBuf,
+    pub durability: Durability,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdSource>,
+}
+
+/// The handle to everything that is kept. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    queue: Queue,
+    reader: Arc<Reader>,
+    seats: Seats,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+}
+
+impl Store {
+    /// Opens the database of a data directory: takes its lock, migrates it up, and marks turns that a dead
+    /// process left running as failed. Nothing is written before [`Writer::run`] is polled.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was changed then, except by migrations that succeeded.
+    pub async fn open(options: Options) -> Result<(Self, Writer), OpenError> {
+        let (queue, receiver, counters) = Queue::new();
+        let Options { data_dir, durability, clock, ids } = options;
+        let reader = Arc::new(Reader::new(&data_dir));
+        let writer =
+            Writer::open(&data_dir, durability, Arc::clone(&clock), receiver, counters, Arc::clone(&reader))
+                .await?;
+        Ok((Self { queue, reader, seats: Seats::default(), clock, ids }, writer))
+    }
+
+    /// Settles one attempt: durable when it returns. The same attempt again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Full`] and [`Error::Unavailable`].
+    pub async fn settle(&self, row: LedgerRow) -> Result<(), Error> {
+        self.queue.ask(|reply| Intent::Settle { rows: vec![row], reply: Some(reply) }).await
+    }
+
+    /// Keeps a place in the write queue, so that a later [`Slot::post`] cannot be refused.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] if none is left, [`Error::Unavailable`] if the store is closed.
+    pub fn slot(&self) -> Result<Slot, Error> {
+        self.queue.slot()
+    }
+
+    /// What was settled for a request, by attempt.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn attempts(&self, tenant: &TenantId, request: RequestId) -> Result<Vec<LedgerRow>, Error> {
+        self.reader.attempts(tenant, request).await
+    }
+
+    /// # Errors
+    /// [`Error::Full`] and [`Error::Unavailable`].
+    pub async fn create_conversation(
+        &self,
+        owner: &Owner,
+        agent: &AgentName,
+        new: NewConversation,
+    ) -> Result<Conversation, Error> {
+        let create = self.create(owner, agent, new, self.ids.conversation());
+        let conversation = Conversation {
+            id: create.id,
+            agent: create.agent.clone(),
+            title: create.title.clone(),
+            metadata: create.metadata.clone(),
+            created_at: create.at,
+            updated_at: create.at,
+        };
+        self.queue.ask(|reply| Intent::Create { create: Box::new(create), reply }).await?;
+        Ok(conversation)
+    }
+
+    /// # Errors
+    /// [`Error::NotFound`] and [`Error::Unavailable`].
+    pub async fn conversation(&self, owner: &Owner, id: ConversationId) -> Result<Conversation, Error> {
+        self.reader.conversation(owner, id).await
+    }
+
+    /// The owner's conversations in order of their creation.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]. A cursor need not exist: ids are in order, so any id is a place in the list.
+    pub async fn conversations(
+        &self,
+        owner: &Owner,
+        page: Page<ConversationId>,
+    ) -> Result<List<Conversation>, Error> {
+        self.reader.conversations(owner, page).await
+    }
+
+    /// The messages of a conversation; an answer that is still being produced is not among them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::UnknownCursor`] and [`Error::Unavailable`].
+    pub async fn items(
+        &self,
+        owner: &Owner,
+        id: ConversationId,
+        page: Page<MessageId>,
+    ) -> Result<List<Message>, Error> {
+        self.reader.items(owner, id, page).await
+    }
+
+    /// Changes title or metadata and returns the conversation as it is then.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Full`] and [`Error::Unavailable`].
+    pub async fn change_conversation(
+        &self,
+        owner: &Owner,
+        id: ConversationId,
+        change: Change,
+    ) -> Result<Conversation, Error> {
+        let (owner, at) = (owner.clone(), self.clock.now());
+        self.queue.ask(|reply| Intent::Change { owner, id, change, at, reply }).await
+    }
+
+    /// Deletes a conversation with all its messages; ledger rows stay. Its text is overwritten in the database
+    /// file, and leaves the write-ahead log at the next checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Full`] and [`Error::Unavailable`].
+    pub async fn delete_conversation(&self, owner: &Owner, id: ConversationId) -> Result<(), Error> {
+        let owner = owner.clone();
+        self.queue.ask(|reply| Intent::Delete { owner, id, reply }).await
+    }
+
+    /// Begins a turn: waits for the turns in front of it, stores the user's message, and returns with it durable.
+    /// Dropping the future gives the turn up, before or after it was stored.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::WrongAgent`]; [`Error::Busy`] at the deadline or if too many wait already;
+    /// [`Error::Overloaded`], [`Error::Full`] and [`Error::Unavailable`].
+    pub async fn begin_turn(&self, turn: BeginTurn) -> Result<Turn, Error> {
+        let BeginTurn { owner, conversation, agent, request, content, wait_until, history_limit } = turn;
+        let (id, new) = match conversation {
+            Target::Existing(id) => (id, None),
+            Target::New(new) => (self.ids.conversation(), Some(new)),
+        };
+        let seat = self.seats.take(&owner, id, wait_until).await?;
+        let create = new.map(|new| {
+            let mut create = self.create(&owner, &agent, new, id);
+            if create.title.is_empty() {
+                create.title = title_of(&content);
+            }
+            create
+        });
+        // In the seat, so that messages are numbered in the order of their turns.
+        let key = TurnKey {
+            owner,
+            conversation: id,
+            request,
+            user_message: self.ids.message(),
+            answer_message: self.ids.message(),
+        };
+        self.begin(key, seat, create, agent, content, history_limit).await
+    }
+
+    async fn begin(
+        &self,
+        key: TurnKey,
+        seat: Seat,
+        create: Option<Create>,
+        agent: AgentName,
+        content: Json,
+        history_limit: u32,
+    ) -> Result<Turn, Error> {
+        let is_new = create.is_some();
+        let lease = Lease::new(key.clone(), seat, self.queue.slot()?, Arc::clone(&self.clock));
+        let begin = Box::new(Begin { key: key.clone(), create, agent, content, at: self.clock.now() });
+        let Begun { lease, sequence } = self.queue.ask(|reply| Intent::Begin { begin, lease, reply }).await?;
+        // Outside the writer: the lease keeps everyone else from adding to the conversation.
+        let history = if is_new || history_limit == 0 {
+            Vec::new()
+        } else {
+            self.reader.history(&key, sequence, history_limit).await?
+        };
+        Ok(Turn {
+            lease,
+            conversation: key.conversation,
+            user_message: key.user_message,
+            answer_message: key.answer_message,
+            history,
+        })
+    }
+
+    /// Ends a turn with its answer and the ledger rows of its attempts, durable together when it returns.
+    /// The next turn of the conversation goes on after it. Dropping the future does not take it back.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the conversation was deleted meanwhile: the ledger rows are durable all the same.
+    /// [`Error::Full`] and [`Error::Unavailable`]: nothing was written, and the turn counts as failed.
+    pub async fn finish_turn(
+        &self,
+        mut lease: Lease,
+        answer: Answer,
+        rows: Vec<LedgerRow>,
+    ) -> Result<(), Error> {
+        let (reply, done) = tokio::sync::oneshot::channel();
+        lease.end(answer, rows, Some(reply));
+        done.await.unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Appends to the audit log of a tenant.
+    ///
+    /// # Errors
+    /// [`Error::Full`] and [`Error::Unavailable`].
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), Error> {
+        let at = self.clock.now();
+        self.queue.ask(|reply| Intent::Audit { entry: Box::new(entry), at, reply }).await
+    }
+
+    /// Whether the writer answers and has a database that takes writes, as far as it knows.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.queue.ask(|reply| Intent::Ping { reply }).await
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.queue.stats()
+    }
+
+    /// Writes what is queued, empties the write-ahead log into the database and closes it. To be called when
+    /// all turns have ended: what is posted afterwards is lost, and its turns are failed at the next start.
+    /// Returns at once if the store is closed already.
+    pub async fn close(&self) {
+        let closed: Result<(), Error> = self.queue.ask(|reply| Intent::Close { reply }).await;
+        if closed.is_err() {
+            tracing::debug!("the store was closed already");
+        }
+    }
+
+    fn create(&self, owner: &Owner, agent: &AgentName, new: NewConversation, id: ConversationId) -> Create {
+        Create {
+            owner: owner.clone(),
+            id,
+            agent: agent.clone(),
+            title: new.title.unwrap_or_default(),
+            metadata: new.metadata.unwrap_or_else(empty_object),
+            at: self.clock.now(),
+        }
+    }
+}
+
+fn empty_object() -> Json {
+    RawValue::from_string("{}".to_owned()).unwrap_or_default()
+}

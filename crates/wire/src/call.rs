@@ -1,0 +1,244 @@
+//! The neutral request: what any dialect asks of a model, in our own words.
+//!
+//! Used where bytes cannot pass through: an agent's conversation, a provider of another dialect. It holds what
+//! the dialects have in common; what a request asks beyond that is named in [`Call::uncarried`], so that a target
+//! can be refused instead of a wish silently dropped.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+/// One request to a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Call {
+    pub model: String,
+    pub messages: Vec<Message>,
+    pub tools: Vec<Tool>,
+    pub tool_choice: Option<ToolChoice>,
+    pub parallel_tool_calls: Option<bool>,
+    pub parameters: Parameters,
+    /// The caller's own word for its end user.
+    pub user: Option<String>,
+    pub stream: bool,
+    /// Top-level members of the original that have no place here, in order.
+    pub uncarried: Vec<String>,
+}
+
+/// How the model is to answer. `None` leaves it to the provider.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parameters {
+    /// The most tokens of an answer, reasoning included.
+    pub max_tokens: Option<u64>,
+    pub temperature: Option<f64>,
+    pub top_p: Option<f64>,
+    pub frequency_penalty: Option<f64>,
+    pub presence_penalty: Option<f64>,
+    /// Texts that end the answer; none if empty.
+    pub stop: Vec<String>,
+    pub seed: Option<i64>,
+    /// How many answers.
+    pub n: Option<u32>,
+    pub response_format: Option<ResponseFormat>,
+    pub logprobs: Option<bool>,
+    pub top_logprobs: Option<u32>,
+    pub reasoning_effort: Option<String>,
+}
+
+impl Parameters {
+    /// `self`, and `defaults` where it has nothing.
+    #[must_use]
+    pub fn or(self, defaults: &Self) -> Self {
+        Self {
+            max_tokens: self.max_tokens.or(defaults.max_tokens),
+            temperature: self.temperature.or(defaults.temperature),
+            top_p: self.top_p.or(defaults.top_p),
+            frequency_penalty: self.frequency_penalty.or(defaults.frequency_penalty),
+            presence_penalty: self.presence_penalty.or(defaults.presence_penalty),
+            stop: if self.stop.is_empty() { defaults.stop.clone() } else { self.stop },
+            seed: self.seed.or(defaults.seed),
+            n: self.n.or(defaults.n),
+            response_format: self.response_format.or_else(|| defaults.response_format.clone()),
+            logprobs: self.logprobs.or(defaults.logprobs),
+            top_logprobs: self.top_logprobs.or(defaults.top_logprobs),
+            reasoning_effort: self.reasoning_effort.or_else(|| defaults.reasoning_effort.clone()),
+        }
+    }
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub role: Role,
+    pub content: Vec<Part>,
+    /// Of an assistant's message: what it wants done.
+    pub tool_calls: Vec<ToolCall>,
+    /// Of a tool's message: the call it answers.
+    pub tool_call_id: Option<String>,
+    pub name: Option<String>,
+}
+
+impl Message {
+    #[must_use]
+    pub fn text(role: Role, text: impl Into<String>) -> Self {
+        let content = vec![Part::Text(text.into())];
+        Self { role, content, tool_calls: Vec::new(), tool_call_id: None, name: None }
+    }
+
+    /// Its text parts, joined.
+    #[must_use]
+    pub fn plain_text(&self) -> Cow<'_, str> {
+        let mut texts = self.content.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        let first = texts.next().unwrap_or_default();
+        texts.fold(Cow::Borrowed(first), |all, text| all + text)
+    }
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    System,
+    Developer,
+    User,
+    Assistant,
+    Tool,
+    Function,
+}
+
+impl Role {
+    pub const ALL: [Self; 6] =
+        [Self::System, Self::Developer, Self::User, Self::Assistant, Self::Tool, Self::Function];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Developer => "developer",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+            Self::Function => "function",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    Text(String),
+    /// The model declined, in these words.
+    Refusal(String),
+    /// `url` is `https:` or `data:`.
+    Image {
+        url: String,
+        detail: Option<String>,
+    },
+    /// Anything else, in the dialect it came in.
+    Other(Json),
+}
+
+/// A call the model asks for. `arguments` is the model's text: usually, not surely, a JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    pub id: String,
+    pub name: String,
+    pub arguments: String,
+}
+
+/// A function the model may ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tool {
+    pub name: String,
+    pub description: Option<String>,
+    /// JSON Schema of the arguments.
+    pub schema: Option<Json>,
+    pub strict: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolChoice {
+    Auto,
+    None,
+    Required,
+    Named(String),
+}
+
+/// The form of the answer's text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResponseFormat {
+    Text,
+    JsonObject,
+    /// The `json_schema` object: name, schema, strict.
+    JsonSchema(Json),
+}
+
+/// JSON text that is carried and not looked into. Equal if spelled equally.
+#[derive(Clone, Debug)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// # Errors
+    /// If `text` is not one JSON value.
+    pub fn new(text: String) -> Result<Self, crate::json::Fault> {
+        crate::json::check(text.as_bytes(), crate::json::MAX_DEPTH)?;
+        let end = crate::json::Fault { kind: crate::json::FaultKind::Syntax, offset: 0 };
+        RawValue::from_string(text).map(Self).map_err(|_| end)
+    }
+
+    #[must_use]
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+
+    pub(crate) const fn raw(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl From<&RawValue> for Json {
+    fn from(raw: &RawValue) -> Self {
+        Self(raw.to_owned())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_joins_text_parts_only() {
+        let mut message = Message::text(Role::User, "a ");
+        message.content.push(Part::Image { url: "https://x/y.png".into(), detail: None });
+        message.content.push(Part::Text("cat".into()));
+        assert_eq!(message.plain_text(), "a cat");
+        message.content.clear();
+        assert_eq!(message.plain_text(), "");
+    }
+
+    #[test]
+    fn defaults_fill_gaps_and_nothing_else() {
+        let asked = Parameters { temperature: Some(0.0), stop: vec!["x".into()], ..Parameters::default() };
+        let defaults = Parameters {
+            temperature: Some(1.0),
+            max_tokens: Some(500),
+            stop: vec!["y".into()],
+            ..Parameters::default()
+        };
+        let filled = asked.or(&defaults);
+        assert_eq!((filled.temperature, filled.max_tokens), (Some(0.0), Some(500)));
+        assert_eq!(filled.stop, ["x"]);
+    }
+}

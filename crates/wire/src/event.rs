@@ -1,0 +1,152 @@
+//! The neutral answer: what a provider says, whichever dialect it says it in.
+//!
+//! One piece of a stream is an [`Event`], a whole unary answer an [`Answer`]; both are made of [`Choice`]s, which
+//! borrow their texts from the bytes they were read from. An event may say several things at once, as a chunk
+//! of the chat dialect does: text and a finish reason, or usage beside choices.
+
+use std::fmt;
+
+use domain::{FinishReason, Usage};
+
+use crate::json::{Fault, FaultKind, Text};
+
+/// One piece of an answer stream.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Event<'a> {
+    pub choices: Vec<Choice<'a>>,
+    /// A running total: the last one of a stream counts.
+    pub usage: Option<Usage>,
+    /// The provider gives up.
+    pub error: Option<UpstreamError>,
+    /// The dialect's terminator.
+    pub done: bool,
+}
+
+impl Event<'_> {
+    /// It carries content: once its bytes are on their way to the caller, the answer cannot be begun anew elsewhere.
+    #[must_use]
+    pub fn commits(&self) -> bool {
+        self.choices.iter().any(Choice::has_content)
+    }
+
+    /// It says nothing but what the call used. A caller who did not ask for that is not sent it.
+    #[must_use]
+    pub const fn usage_only(&self) -> bool {
+        self.usage.is_some() && self.choices.is_empty() && self.error.is_none()
+    }
+}
+
+/// A whole answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer<'a> {
+    pub choices: Vec<Choice<'a>>,
+    pub usage: Option<Usage>,
+    /// The provider reports a failure in the body of a success.
+    pub error: Option<UpstreamError>,
+}
+
+/// What one of the parallel answers gains. A text that is not there is empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choice<'a> {
+    pub index: u32,
+    pub text: Text<'a>,
+    pub refusal: Text<'a>,
+    pub reasoning: Text<'a>,
+    pub tools: Vec<ToolFragment<'a>>,
+    /// There is content that has no text here: audio, content parts.
+    pub opaque: bool,
+    pub finish: Option<FinishReason>,
+}
+
+impl Choice<'_> {
+    #[must_use]
+    pub const fn has_content(&self) -> bool {
+        !self.text.is_empty()
+            || !self.reasoning.is_empty()
+            || !self.refusal.is_empty()
+            || !self.tools.is_empty()
+            || self.opaque
+    }
+
+    /// Bytes of everything the model wrote here, for an estimate where no usage is reported.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        let tools: usize = self.tools.iter().map(|tool| tool.name.len() + tool.arguments.len()).sum();
+        self.text.len() + self.reasoning.len() + self.refusal.len() + tools
+    }
+}
+
+/// A part of a tool call: `id` and `name` come with its first fragment, `arguments` in pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToolFragment<'a> {
+    /// Which of the choice's tool calls.
+    pub index: u32,
+    pub id: Text<'a>,
+    pub name: Text<'a>,
+    pub arguments: Text<'a>,
+}
+
+/// A failure as the provider reports it. The texts are there only if the caller may see them, and are scrubbed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamError {
+    pub kind: UpstreamKind,
+    /// At most 1 KiB.
+    pub message: Option<String>,
+    pub param: Option<String>,
+    pub code: Option<String>,
+}
+
+/// Whose fault a provider says it is; FAILOVER.md decides by it what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamKind {
+    /// The request is wrong wherever it is sent.
+    Caller,
+    /// No such model here.
+    NotFound,
+    /// Our key is refused.
+    Credentials,
+    RateLimited,
+    /// The account behind our key has no money left.
+    Quota,
+    /// A conflict or a lost race; elsewhere it may work.
+    Transient,
+    Overloaded,
+    Server,
+}
+
+/// Bytes of a provider that do not mean anything in its dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    pub what: &'static str,
+    /// Where in the payload, if it is one place.
+    pub offset: Option<usize>,
+}
+
+impl Malformed {
+    pub(crate) const fn new(what: &'static str) -> Self {
+        Self { what, offset: None }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed answer: {}", self.what)?;
+        self.offset.map_or(Ok(()), |offset| write!(f, ", at byte {offset}"))
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl From<Fault> for Malformed {
+    fn from(fault: Fault) -> Self {
+        let what = match fault.kind {
+            FaultKind::Encoding => "not UTF-8",
+            FaultKind::Syntax => "not JSON",
+            FaultKind::End => "JSON that ends too early",
+            FaultKind::Depth => "JSON nested too deep",
+            FaultKind::Trailing => "something after the JSON value",
+            FaultKind::Kind(_) => "a member of the wrong type",
+        };
+        Self { what, offset: Some(fault.offset) }
+    }
+}

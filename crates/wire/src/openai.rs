@@ -1,0 +1,45 @@
+//! The OpenAI chat completions dialect, as callers speak it to us and as providers speak it back.
+//!
+//! Towards the provider a caller's body is passed on as bytes: [`ChatRequest`] reads what the server decides by
+//! and splices what it changes. On the way back [`StreamReader`] and [`read_answer`] look at the bytes that are
+//! passed on, and only look. What we say ourselves, an agent's text or an error, is written by [`ChunkWriter`],
+//! [`completion`] and [`write_error`].
+//!
+//! Source: the public API reference and OpenAPI document of the dialect. Compatible servers differ from it in
+//! ways that are read leniently where money, truth and safety do not depend on it, and named where they are.
+
+mod encode;
+mod failure;
+mod neutral;
+mod read;
+mod request;
+mod rewrite;
+mod stream;
+mod usage;
+mod write;
+
+pub use encode::encode;
+pub use failure::read_error;
+pub use read::{read_answer, read_chunk};
+pub use request::{ChatRequest, MessageFacts, Refused};
+pub use rewrite::rewrite;
+pub use stream::StreamReader;
+pub use write::{ChunkWriter, DONE, Head, completion, write_error, write_error_event};
+
+/// How a provider's version of the dialect differs where we write members of our own accord.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// OpenAI itself: the limit of an answer is `max_completion_tokens`; its reasoning models refuse `max_tokens`.
+    OpenAi,
+    /// Everybody else: many know only `max_tokens`.
+    Compatible,
+}
+
+impl Flavor {
+    const fn max_tokens(self) -> &'static str {
+        match self {
+            Self::OpenAi => "max_completion_tokens",
+            Self::Compatible => "max_tokens",
+        }
+    }
+}

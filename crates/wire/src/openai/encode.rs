@@ -1,0 +1,266 @@
+//! The neutral request as a body of this dialect.
+
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+use crate::json::{write_json, write_str};
+use crate::openai::Flavor;
+
+/// A chat request. With `want_usage` a stream is asked to report its usage.
+#[must_use]
+pub fn encode(call: &Call, flavor: Flavor, want_usage: bool) -> Bytes {
+    let texts = call.messages.iter().flat_map(|message| &message.content).map(|part| match part {
+        Part::Text(text) => text.len(),
+        _ => 128,
+    });
+    let mut out = BytesMut::with_capacity(texts.sum::<usize>() + 64 * call.messages.len() + 512);
+    out.extend_from_slice(b"{\"model\":");
+    write_str(&mut out, &call.model);
+    out.extend_from_slice(b",\"messages\":");
+    write_json(&mut out, &call.messages.iter().map(MessageOut::from).collect::<Vec<_>>());
+    if !call.tools.is_empty() {
+        write_member(&mut out, "tools", &call.tools.iter().map(ToolOut::from).collect::<Vec<_>>());
+    }
+    if let Some(choice) = &call.tool_choice {
+        write_member(&mut out, "tool_choice", &ToolChoiceOut::from(choice));
+    }
+    if let Some(parallel) = call.parallel_tool_calls {
+        write_member(&mut out, "parallel_tool_calls", &parallel);
+    }
+    for (name, value) in parameter_members(&call.parameters, flavor) {
+        out.extend_from_slice(b",");
+        write_str(&mut out, name);
+        out.extend_from_slice(b":");
+        out.extend_from_slice(&value);
+    }
+    if let Some(user) = &call.user {
+        write_member(&mut out, "user", user);
+    }
+    if call.stream {
+        write_member(&mut out, "stream", &true);
+    }
+    if call.stream && want_usage {
+        write_member(&mut out, "stream_options", &StreamOptions { include_usage: true });
+    }
+    out.extend_from_slice(b"}");
+    out.freeze()
+}
+
+/// The parameters that are set: names and values of members.
+pub(super) fn parameter_members(parameters: &Parameters, flavor: Flavor) -> Vec<(&'static str, BytesMut)> {
+    let p = parameters;
+    let stop = Some(&p.stop).filter(|stop| !stop.is_empty());
+    let format = p.response_format.as_ref().map(FormatOut::from);
+    let members = [
+        value(flavor.max_tokens(), p.max_tokens),
+        value("temperature", p.temperature),
+        value("top_p", p.top_p),
+        value("frequency_penalty", p.frequency_penalty),
+        value("presence_penalty", p.presence_penalty),
+        value("stop", stop),
+        value("seed", p.seed),
+        value("n", p.n),
+        value("response_format", format),
+        value("logprobs", p.logprobs),
+        value("top_logprobs", p.top_logprobs),
+        value("reasoning_effort", p.reasoning_effort.as_ref()),
+    ];
+    members.into_iter().flatten().collect()
+}
+
+fn value(name: &'static str, value: Option<impl Serialize>) -> Option<(&'static str, BytesMut)> {
+    let mut text = BytesMut::new();
+    write_json(&mut text, &value?);
+    Some((name, text))
+}
+
+fn write_member(out: &mut BytesMut, name: &str, value: &(impl Serialize + ?Sized)) {
+    out.extend_from_slice(b",");
+    write_str(out, name);
+    out.extend_from_slice(b":");
+    write_json(out, value);
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+struct MessageOut<'a> {
+    role: &'static str,
+    content: Content<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCallOut<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    /// What a message with nothing but tool calls has.
+    Null,
+    Text(&'a str),
+    Parts(Vec<PartOut<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum PartOut<'a> {
+    Text {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        text: &'a str,
+    },
+    Refusal {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        refusal: &'a str,
+    },
+    Image {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        image_url: ImageUrl<'a>,
+    },
+    Other(&'a RawValue),
+}
+
+#[derive(Serialize)]
+struct ImageUrl<'a> {
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ToolCallOut<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: Called<'a>,
+}
+
+#[derive(Serialize)]
+struct Called<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct ToolOut<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ToolChoiceOut<'a> {
+    Word(&'static str),
+    Named {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        function: Named<'a>,
+    },
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct FormatOut<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_schema: Option<&'a RawValue>,
+}
+
+impl<'a> From<&'a Message> for MessageOut<'a> {
+    fn from(message: &'a Message) -> Self {
+        let content = match message.content.as_slice() {
+            [] if message.tool_calls.is_empty() => Content::Text(""),
+            [] => Content::Null,
+            [Part::Text(text)] => Content::Text(text),
+            parts => Content::Parts(parts.iter().map(PartOut::from).collect()),
+        };
+        Self {
+            role: message.role.as_str(),
+            content,
+            name: message.name.as_deref(),
+            tool_call_id: message.tool_call_id.as_deref(),
+            tool_calls: message.tool_calls.iter().map(ToolCallOut::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Part> for PartOut<'a> {
+    fn from(part: &'a Part) -> Self {
+        match part {
+            Part::Text(text) => Self::Text { kind: "text", text },
+            Part::Refusal(refusal) => Self::Refusal { kind: "refusal", refusal },
+            Part::Image { url, detail } => {
+                Self::Image { kind: "image_url", image_url: ImageUrl { url, detail: detail.as_deref() } }
+            }
+            Part::Other(json) => Self::Other(json.raw()),
+        }
+    }
+}
+
+impl<'a> From<&'a ToolCall> for ToolCallOut<'a> {
+    fn from(call: &'a ToolCall) -> Self {
+        let function = Called { name: &call.name, arguments: &call.arguments };
+        Self { id: &call.id, kind: "function", function }
+    }
+}
+
+impl<'a> From<&'a Tool> for ToolOut<'a> {
+    fn from(tool: &'a Tool) -> Self {
+        let function = Function {
+            name: &tool.name,
+            description: tool.description.as_deref(),
+            parameters: tool.schema.as_ref().map(crate::call::Json::raw),
+            strict: tool.strict,
+        };
+        Self { kind: "function", function }
+    }
+}
+
+impl<'a> From<&'a ToolChoice> for ToolChoiceOut<'a> {
+    fn from(choice: &'a ToolChoice) -> Self {
+        match choice {
+            ToolChoice::Auto => Self::Word("auto"),
+            ToolChoice::None => Self::Word("none"),
+            ToolChoice::Required => Self::Word("required"),
+            ToolChoice::Named(name) => Self::Named { kind: "function", function: Named { name } },
+        }
+    }
+}
+
+impl<'a> From<&'a ResponseFormat> for FormatOut<'a> {
+    fn from(format: &'a ResponseFormat) -> Self {
+        let (kind, json_schema) = match format {
+            ResponseFormat::Text => ("text", None),
+            ResponseFormat::JsonObject => ("json_object", None),
+            ResponseFormat::JsonSchema(schema) => ("json_schema", Some(schema.raw())),
+        };
+        Self { kind, json_schema }
+    }
+}

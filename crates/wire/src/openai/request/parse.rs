@@ -1,0 +1,413 @@
+//! The one pass over a request body.
+
+use crate::call::Role;
+use crate::json::{Fault, FaultKind, Kind, Scanner, Span, Text};
+use crate::openai::request::{Facts, MessageFacts, Refused, StreamOptions};
+
+const MAX_CHOICES: u64 = 128;
+
+macro_rules! members {
+    ($($member:ident = $name:literal,)*) => {
+        /// A top-level member that is read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Member {
+            $($member,)*
+        }
+
+        impl Member {
+            pub(super) fn of(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$member),)*
+                    _ => None,
+                }
+            }
+
+            pub(super) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$member => $name,)*
+                }
+            }
+        }
+    };
+}
+
+members! {
+    Model = "model",
+    Messages = "messages",
+    Stream = "stream",
+    StreamOptions = "stream_options",
+    MaxTokens = "max_tokens",
+    MaxCompletionTokens = "max_completion_tokens",
+    N = "n",
+    Tools = "tools",
+    ToolChoice = "tool_choice",
+    ParallelToolCalls = "parallel_tool_calls",
+    ResponseFormat = "response_format",
+    Temperature = "temperature",
+    TopP = "top_p",
+    FrequencyPenalty = "frequency_penalty",
+    PresencePenalty = "presence_penalty",
+    Stop = "stop",
+    Seed = "seed",
+    Logprobs = "logprobs",
+    TopLogprobs = "top_logprobs",
+    ReasoningEffort = "reasoning_effort",
+    User = "user",
+}
+
+/// Which members have been met: one bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen(u32);
+
+impl Seen {
+    /// Whether this is the first time.
+    const fn add(&mut self, member: Member) -> bool {
+        let bit = 1 << member as u32;
+        let first = self.0 & bit == 0;
+        self.0 |= bit;
+        first
+    }
+
+    const fn has(self, member: Member) -> bool {
+        self.0 & (1 << member as u32) != 0
+    }
+}
+
+impl Facts {
+    /// The caller gave the member a value, under either name where it has two.
+    pub(super) fn said(&self, member: Member) -> bool {
+        let has = |member| self.seen.has(member) && !self.nulls.iter().any(|(null, _)| *null == member);
+        match member {
+            Member::MaxTokens | Member::MaxCompletionTokens => self.max_tokens.is_some(),
+            member => has(member),
+        }
+    }
+}
+
+pub(super) fn facts(body: &[u8]) -> Result<Facts, Refused> {
+    let mut parse = Parse { scanner: Scanner::new(body)?, facts: Facts::default() };
+    parse.request()?;
+    if !parse.facts.said(Member::Model) {
+        return Err(missing("model"));
+    }
+    if !parse.facts.said(Member::Messages) {
+        return Err(missing("messages"));
+    }
+    Ok(parse.facts)
+}
+
+/// Calls `found` with each text of a message's content, which is a string, null or an array of parts.
+pub(super) fn each_text<'a>(scanner: &mut Scanner<'a>, found: &mut dyn FnMut(Text<'a>)) -> Result<(), Fault> {
+    match scanner.peek()? {
+        Kind::String => found(scanner.string()?),
+        Kind::Array => {
+            let mut array = scanner.array()?;
+            while scanner.element(&mut array)? {
+                let mut part = scanner.object()?;
+                while let Some(name) = scanner.member(&mut part)? {
+                    if name.is("text") && scanner.peek()? == Kind::String {
+                        found(scanner.string()?);
+                    } else {
+                        scanner.skip()?;
+                    }
+                }
+            }
+        }
+        _ => drop(scanner.skip()?),
+    }
+    Ok(())
+}
+
+struct Parse<'a> {
+    scanner: Scanner<'a>,
+    facts: Facts,
+}
+
+impl Parse<'_> {
+    fn request(&mut self) -> Result<(), Refused> {
+        if self.scanner.peek()? != Kind::Object {
+            return Err(wrong_type(None, "an object", self.scanner.peek()?));
+        }
+        let mut object = self.scanner.object()?;
+        while let Some(name) = self.scanner.member(&mut object)? {
+            match Member::of(&name.decode()) {
+                Some(member) => self.member(member)?,
+                None => drop(self.scanner.skip()?),
+            }
+            self.facts.end = self.scanner.offset();
+        }
+        Ok(self.scanner.end()?)
+    }
+
+    fn member(&mut self, member: Member) -> Result<(), Refused> {
+        let name = member.name();
+        if !self.facts.seen.add(member) {
+            return Err(twice(format_args!("{name}")));
+        }
+        if self.scanner.peek()? == Kind::Null {
+            let span = self.scanner.skip()?;
+            self.facts.nulls.push((member, span));
+            if member == Member::StreamOptions {
+                self.facts.stream_options = StreamOptions::Null(span);
+            }
+            return Ok(());
+        }
+        let param = format_args!("{name}");
+        match member {
+            Member::Model => self.model(),
+            Member::Messages => self.messages(),
+            Member::Stream => {
+                self.expect(&[Kind::Bool], "a boolean", param)?;
+                self.facts.stream = self.scanner.boolean()?;
+                Ok(())
+            }
+            Member::StreamOptions => self.stream_options(),
+            Member::MaxTokens | Member::MaxCompletionTokens => {
+                let limit = self.integer(param, 1, u64::MAX)?;
+                self.facts.max_tokens = self.facts.max_tokens.max(Some(limit));
+                Ok(())
+            }
+            Member::N => {
+                let choices = self.integer(param, 1, MAX_CHOICES)?;
+                self.facts.choices = u32::try_from(choices).ok();
+                Ok(())
+            }
+            Member::Tools => self.tools(),
+            Member::User => {
+                self.expect(&[Kind::String], "a string", param)?;
+                self.facts.user = Some(self.scanner.string()?.decode().into_owned());
+                Ok(())
+            }
+            Member::ToolChoice => self.pass(&[Kind::String, Kind::Object], "a string or an object", param),
+            Member::Stop => self.pass(&[Kind::String, Kind::Array], "a string or an array of strings", param),
+            Member::ParallelToolCalls | Member::Logprobs => self.pass(&[Kind::Bool], "a boolean", param),
+            Member::ResponseFormat => self.pass(&[Kind::Object], "an object", param),
+            Member::ReasoningEffort => self.pass(&[Kind::String], "a string", param),
+            Member::Temperature
+            | Member::TopP
+            | Member::FrequencyPenalty
+            | Member::PresencePenalty
+            | Member::Seed
+            | Member::TopLogprobs => self.pass(&[Kind::Number], "a number", param),
+        }
+    }
+
+    fn model(&mut self) -> Result<(), Refused> {
+        self.expect(&[Kind::String], "a string", format_args!("model"))?;
+        let quote = self.scanner.offset();
+        let model = self.scanner.string()?.decode().into_owned();
+        if model.is_empty() || model.len() > 256 {
+            return Err(refused("model", "`model` must have 1 to 256 characters", "invalid_value"));
+        }
+        self.facts.model_span = Span { start: quote + 1, end: self.scanner.offset().saturating_sub(1) };
+        self.facts.model = model;
+        Ok(())
+    }
+
+    fn stream_options(&mut self) -> Result<(), Refused> {
+        self.expect(&[Kind::Object], "an object", format_args!("stream_options"))?;
+        let mut object = self.scanner.object()?;
+        let at = self.scanner.offset();
+        let mut comma = false;
+        let mut usage = None;
+        while let Some(name) = self.scanner.member(&mut object)? {
+            comma = true;
+            if !name.is("include_usage") {
+                self.scanner.skip()?;
+                continue;
+            }
+            let param = format_args!("stream_options.include_usage");
+            if usage.is_some() {
+                return Err(twice(param));
+            }
+            self.expect(&[Kind::Bool, Kind::Null], "a boolean", param)?;
+            let start = self.scanner.offset();
+            let value = !self.scanner.null()? && self.scanner.boolean()?;
+            usage = Some((value, Span { start, end: self.scanner.offset() }));
+        }
+        self.facts.stream_options = match usage {
+            Some((value, span)) => StreamOptions::Usage { value, span },
+            None => StreamOptions::WithoutUsage { at, comma },
+        };
+        Ok(())
+    }
+
+    fn tools(&mut self) -> Result<(), Refused> {
+        self.expect(&[Kind::Array], "an array of objects", format_args!("tools"))?;
+        let mut array = self.scanner.array()?;
+        while self.scanner.element(&mut array)? {
+            let count = self.facts.tools;
+            self.pass(&[Kind::Object], "an object", format_args!("tools[{count}]"))?;
+            self.facts.tools += 1;
+        }
+        Ok(())
+    }
+
+    fn messages(&mut self) -> Result<(), Refused> {
+        self.expect(&[Kind::Array], "an array of objects", format_args!("messages"))?;
+        let mut array = self.scanner.array()?;
+        self.facts.messages_start = self.scanner.offset();
+        self.facts.messages.reserve(8);
+        while self.scanner.element(&mut array)? {
+            let message = self.message()?;
+            self.facts.messages.push(message);
+        }
+        if self.facts.messages.is_empty() {
+            return Err(refused("messages", "`messages` must have at least one message", "invalid_value"));
+        }
+        Ok(())
+    }
+
+    fn message(&mut self) -> Result<MessageFacts, Refused> {
+        let number = self.facts.messages.len();
+        self.expect(&[Kind::Object], "an object", format_args!("messages[{number}]"))?;
+        let start = self.scanner.offset();
+        let (mut role, mut content, mut characters) = (None, None, 0);
+        let mut object = self.scanner.object()?;
+        while let Some(name) = self.scanner.member(&mut object)? {
+            match &*name.decode() {
+                "role" if role.is_some() => return Err(twice(format_args!("messages[{number}].role"))),
+                "role" => role = Some(self.role(number)?),
+                "content" if content.is_some() => {
+                    return Err(twice(format_args!("messages[{number}].content")));
+                }
+                "content" => {
+                    self.scanner.peek()?;
+                    let start = self.scanner.offset();
+                    characters = self.content(number)?;
+                    content = Some(Span { start, end: self.scanner.offset() });
+                }
+                _ => drop(self.scanner.skip()?),
+            }
+        }
+        let Some(role) = role else {
+            return Err(missing(&format!("messages[{number}].role")));
+        };
+        if role == Role::User {
+            self.facts.last_user = content;
+        }
+        Ok(MessageFacts { role, span: Span { start, end: self.scanner.offset() }, characters })
+    }
+
+    fn role(&mut self, message: usize) -> Result<Role, Refused> {
+        let param = format_args!("messages[{message}].role");
+        self.expect(&[Kind::String], "a string", param)?;
+        let role = self.scanner.string()?;
+        Role::ALL.into_iter().find(|known| role.is(known.as_str())).ok_or_else(|| {
+            let known = Role::ALL.map(Role::as_str).join("`, `");
+            refused(&param.to_string(), &format!("`{param}` must be one of `{known}`"), "invalid_value")
+        })
+    }
+
+    /// The characters of a message's content.
+    fn content(&mut self, message: usize) -> Result<usize, Refused> {
+        let param = format_args!("messages[{message}].content");
+        self.expect(&[Kind::String, Kind::Array, Kind::Null], "a string or an array of parts", param)?;
+        match self.scanner.peek()? {
+            Kind::String => Ok(self.scanner.string()?.characters()),
+            Kind::Array => {
+                let (mut characters, mut number) = (0, 0);
+                let mut array = self.scanner.array()?;
+                while self.scanner.element(&mut array)? {
+                    characters += self.part(message, number)?;
+                    number += 1;
+                }
+                Ok(characters)
+            }
+            _ => {
+                self.scanner.skip()?;
+                Ok(0)
+            }
+        }
+    }
+
+    /// The characters of a part.
+    fn part(&mut self, message: usize, number: usize) -> Result<usize, Refused> {
+        self.expect(&[Kind::Object], "an object", format_args!("messages[{message}].content[{number}]"))?;
+        let (mut kind, mut characters) = (None, None);
+        let mut object = self.scanner.object()?;
+        while let Some(name) = self.scanner.member(&mut object)? {
+            let name = name.decode();
+            let param = format_args!("messages[{message}].content[{number}].{name}");
+            match &*name {
+                "type" if kind.is_some() => return Err(twice(param)),
+                "text" if characters.is_some() => return Err(twice(param)),
+                "type" => {
+                    self.expect(&[Kind::String], "a string", param)?;
+                    kind = Some(self.scanner.string()?);
+                }
+                "text" => {
+                    self.expect(&[Kind::String], "a string", param)?;
+                    characters = Some(self.scanner.string()?.characters());
+                }
+                _ => drop(self.scanner.skip()?),
+            }
+        }
+        let Some(kind) = kind else {
+            return Err(missing(&format!("messages[{message}].content[{number}].type")));
+        };
+        if kind.is("image_url") {
+            self.facts.images += 1;
+        }
+        Ok(characters.unwrap_or(0))
+    }
+
+    fn integer(&mut self, param: std::fmt::Arguments<'_>, min: u64, max: u64) -> Result<u64, Refused> {
+        self.expect(&[Kind::Number], "an integer", param)?;
+        let number = self.scanner.number()?;
+        let (sign, digits) = number.strip_prefix('-').map_or((false, number), |digits| (true, digits));
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(wrong_type(Some(param), "an integer", Kind::Number));
+        }
+        let value = if sign { 0 } else { digits.parse().unwrap_or(u64::MAX) };
+        if value < min {
+            let message = format!("`{param}` must be at least {min}");
+            return Err(refused(&param.to_string(), &message, "integer_below_min_value"));
+        }
+        if value > max {
+            let message = format!("`{param}` must be at most {max}");
+            return Err(refused(&param.to_string(), &message, "integer_above_max_value"));
+        }
+        Ok(value)
+    }
+
+    /// Checks the kind of a value that is otherwise the provider's business.
+    fn pass(&mut self, kinds: &[Kind], what: &str, param: std::fmt::Arguments<'_>) -> Result<(), Refused> {
+        self.expect(kinds, what, param)?;
+        self.scanner.skip()?;
+        Ok(())
+    }
+
+    fn expect(&mut self, kinds: &[Kind], what: &str, param: std::fmt::Arguments<'_>) -> Result<(), Refused> {
+        let found = self.scanner.peek()?;
+        if kinds.contains(&found) { Ok(()) } else { Err(wrong_type(Some(param), what, found)) }
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        let code = match fault.kind {
+            FaultKind::Depth => "json_too_deep",
+            _ => "invalid_json",
+        };
+        Self { param: None, message: format!("the body cannot be read: {fault}"), code }
+    }
+}
+
+fn refused(param: &str, message: &str, code: &'static str) -> Refused {
+    Refused { param: Some(param.to_owned()), message: message.to_owned(), code }
+}
+
+fn missing(param: &str) -> Refused {
+    refused(param, &format!("`{param}` is missing"), "missing_required_parameter")
+}
+
+fn twice(param: std::fmt::Arguments<'_>) -> Refused {
+    refused(&param.to_string(), &format!("`{param}` occurs twice"), "duplicate_parameter")
+}
+
+fn wrong_type(param: Option<std::fmt::Arguments<'_>>, wanted: &str, found: Kind) -> Refused {
+    let subject = param.map_or_else(|| "the body".to_owned(), |param| format!("`{param}`"));
+    let message = format!("{subject} must be {wanted}, not {}", found.a());
+    Refused { param: param.map(|param| param.to_string()), message, code: "invalid_type" }
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs every test: Rust tests, documentation tests, and the official OpenAI SDKs against the binary.
+# One suite's failure does not stop the others; the last line sums up: `N passed, N failed`. Servers
+# that tests start listen on ports the system chooses and keep their data in a folder that is removed.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+scripts/setup.sh nextest node || exit
+locked=(${CI:+--locked})
+work=$(mktemp -d "${TMPDIR:-/tmp}/parapet-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export TMPDIR=$work PYTHONDONTWRITEBYTECODE=1
+
+target=$(cargo metadata "${locked[@]}" --format-version 1 --no-deps | .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+[[ -n $target ]] || exit 1
+junit=target/nextest/default/junit.xml # nextest keeps its store here, wherever the target directory is
+suites=()
+
+# suite NAME REPORT COMMAND...: runs it and keeps its exit code and report for the sum.
+suite() {
+    local name=$1 report=$2
+    shift 2
+    echo "== $name"
+    "$@"
+    local code=$?
+    suites+=("$name" "$code" "$report")
+    return "$code"
+}
+
+rust() {
+    rm -f "$junit"
+    cargo nextest run "${locked[@]}" --workspace
+}
+
+documentation() {
+    cargo test "${locked[@]}" --workspace --doc 2>&1 | tee "$work/doc.log"
+}
+
+binary() {
+    cargo build "${locked[@]}" --package parapet --bin parapet
+}
+
+python_sdk() {
+    .venv/bin/python -m pytest -p no:cacheprovider --junit-xml="$work/python.xml" tests/sdk/python
+}
+
+node_sdk() (
+    node=$PWD/.venv/bin/node
+    cd tests/sdk/node && "$node" --test --test-concurrency=1 --test-timeout=60000 \
+        --test-reporter=spec --test-reporter-destination=stdout \
+        --test-reporter=junit --test-reporter-destination="$work/node.xml"
+)
+
+suite "rust" "$junit" rust
+suite "documentation" "$work/doc.log" documentation
+if suite "binary" - binary; then
+    export PARAPET_BIN=$target/debug/parapet
+    suite "openai for python" "$work/python.xml" python_sdk
+    suite "openai for node" "$work/node.xml" node_sdk
+fi
+
+echo
+.venv/bin/python scripts/tally.py "${suites[@]}"
