@@ -38,12 +38,12 @@ need_rust() {
 
 need_nextest() {
     need_rust
-    cargo_tool nextest "$nextest_version"
+    cargo_tool nextest "$nextest_version" 0 --no-default-features --features default-no-update
 }
 
 need_deny() {
     need_rust
-    cargo_tool deny "$deny_version"
+    cargo_tool deny "$deny_version" 1
 }
 
 # `.venv` with the tools of scripts/requirements.txt and the SDK under test.
@@ -102,15 +102,18 @@ at_least() {
     [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n1) == "$1" ]]
 }
 
-# cargo_tool NAME VERSION: a cargo subcommand of at least this version. Built for a quick install, not
-# for speed: the published profiles of these tools take minutes of link-time optimisation.
+# cargo_tool NAME VERSION OPT_LEVEL FLAG...: a cargo subcommand of at least this version. Built for a
+# quick install, not for speed: the tools' own profiles take minutes of link-time optimisation.
 cargo_tool() {
-    local found
-    found=$(cargo "$1" --version 2>/dev/null | sed -n "1s/^cargo-$1 \([0-9.]*\).*/\1/p")
-    [[ -n $found ]] && at_least "$2" "$found" && return
-    say "cargo-$1 $2"
-    env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
-        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --quiet --locked "cargo-$1@$2"
+    local name=$1 version=$2 opt_level=$3 found
+    shift 3
+    found=$(cargo "$name" --version 2>/dev/null | sed -n "1s/^cargo-$name \([0-9.]*\).*/\1/p")
+    if [[ -n $found ]] && at_least "$version" "$found"; then
+        return
+    fi
+    say "cargo-$name $version"
+    env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL="$opt_level" CARGO_PROFILE_RELEASE_LTO=off \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --quiet --locked "$@" "cargo-$name@$version"
 }
 
 # packages NAME...: installs Debian packages; with run level 1 said, none starts a service.

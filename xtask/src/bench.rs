@@ -7,9 +7,10 @@
 //! processes it started: children are killed when their handles are dropped, load and provider also when this
 //! process dies.
 
-mod measure;
+mod figures;
 mod process;
 mod report;
+mod rounds;
 mod subject;
 
 use std::env;
@@ -25,8 +26,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::measure::{Figures, Measure, Plan};
+use self::figures::{Figures, Measure};
 use self::report::Machine;
+use self::rounds::Plan;
 use self::subject::{Kind, Programs, Setting, Subject};
 use crate::monotonic::MILLISECOND;
 
@@ -112,13 +114,13 @@ async fn measure(plan: &Plan, subjects: &[Kind], programs: &Programs, dir: &Path
         let mut subject = started(&setting, plan, &mut figures)
             .await
             .with_context(|| format!("cannot measure {}", kind.name()))?;
-        measure::memory(&mut subject, &mut figures).await?;
+        rounds::memory(&mut subject, &mut figures).await?;
         running.push(subject);
     }
     for round in 1..=plan.rounds {
         for subject in &mut running {
             progress(&format!("round {round} of {}: {}", plan.rounds, subject.kind.name()))?;
-            measure::round(subject, plan, &mut figures).await?;
+            rounds::round(subject, plan, &mut figures).await?;
         }
         figures.add_differences(subjects);
         running.rotate_left(1);

@@ -8,38 +8,41 @@
 //! meaning between the types and this deserializer: the newtype [`PLACED`] asks for a place and a value, and
 //! enums called [`SHAPE`] or [`SECRET`] are chosen by what stands there rather than by a tag.
 
+mod access;
 mod field;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
-use serde::de::value::{StrDeserializer, U32Deserializer};
-use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::de::{self, Visitor};
 
 use crate::finding::{
-    Code, Draft, Origin, Span, did_you_mean, is_secret_key, looks_secret, nearest, printable,
+    Code, Origin, Remark, Span, did_you_mean, is_secret_key, looks_secret, nearest, printable,
 };
-use crate::node::{Entry, Kind, Map, Node, Scalar, Sole, Typed};
+use crate::node::{Kind, Map, Node, Scalar, Sole, Typed};
 use crate::unenforced;
+use access::{Chosen, Content, Entries, Items, Placed};
 
 pub(crate) use field::{At, Field, Key, Table};
 
 /// A value with its place: a sequence of the place's number and the value.
 const PLACED: &str = "$placed";
 /// An enum whose variants are `scalar`, `list`, `map`: whichever the value is.
-pub(crate) const SHAPE: &str = "$shape";
-/// An enum whose variants are the sources of a secret: `literal`, `env`, `file`, or a `source` section.
-pub(crate) const SECRET: &str = "$secret";
+const SHAPE: &str = "$shape";
+/// An enum whose variants are the sources of a secret: `literal`, `composed`, `env`, `file`, or a `source` section.
+const SECRET: &str = "$secret";
 
 /// What decoding finds out beside the value itself.
 #[derive(Default)]
 pub(crate) struct Decoding {
-    findings: RefCell<Vec<Draft>>,
+    findings: RefCell<Vec<Remark>>,
+    /// What an [`At`] is the number of.
     places: RefCell<Vec<Placing>>,
     secrets: RefCell<Vec<Vec<String>>>,
     extensions: RefCell<Vec<Vec<String>>>,
     masks: RefCell<Vec<Span>>,
+    /// By section, the keys that a reported one was likely meant to be.
     misspelt: RefCell<Vec<(Origin, &'static str)>>,
 }
 
@@ -57,8 +60,8 @@ impl Decoding {
             .ok()
     }
 
-    pub(crate) fn record(&self, draft: Draft) {
-        self.findings.borrow_mut().push(draft);
+    pub(crate) fn record(&self, remark: Remark) {
+        self.findings.borrow_mut().push(remark);
     }
 
     pub(crate) fn origin(&self, at: At) -> Origin {
@@ -79,7 +82,7 @@ impl Decoding {
         self.misspelt.borrow().iter().any(|(place, meant)| *place == section && *meant == key)
     }
 
-    pub(crate) fn into_findings(self) -> Vec<Draft> {
+    pub(crate) fn into_findings(self) -> Vec<Remark> {
         self.findings.into_inner()
     }
 
@@ -160,14 +163,17 @@ impl<'a> NodeDeserializer<'a> {
         Self { node, at, path, decoding: self.decoding }
     }
 
-    fn record(&self, draft: Draft) -> Error {
-        self.decoding.record(draft);
+    fn record(&self, remark: Remark) -> Error {
+        self.decoding.record(remark);
         Error::Recorded
     }
 
     fn expected(&self, what: &str) -> Error {
+        if self.path.iter().any(|key| is_secret_key(key) || key == "headers") {
+            self.decoding.masks.borrow_mut().extend(spans(self.node, &|_| true));
+        }
         let message = format!("expected {what}, found {}", self.found());
-        self.record(Draft::fault(self.at, Code::WrongType, message))
+        self.record(Remark::fault(self.at, Code::WrongType, message))
     }
 
     /// The value as messages may quote it.
@@ -183,7 +189,7 @@ impl<'a> NodeDeserializer<'a> {
         result.map_err(|error| match error {
             Error::Recorded => Error::Recorded,
             Error::Fresh { code, expected } => {
-                self.record(Draft::fault(self.at, code, format!("{expected}, found {}", self.found())))
+                self.record(Remark::fault(self.at, code, format!("{expected}, found {}", self.found())))
             }
         })
     }
@@ -214,7 +220,7 @@ impl<'a> NodeDeserializer<'a> {
         path.push(key);
         if unenforced::is_key(&path) {
             let message = format!("`{}` is not enforced by this version of parapet yet", path.join("."));
-            self.record(Draft::fault(at, Code::NotEnforced, message).help("remove it"));
+            self.record(Remark::fault(at, Code::NotEnforced, message).help("remove it"));
             return;
         }
         let near = nearest(key, known.iter().copied());
@@ -234,7 +240,7 @@ impl<'a> NodeDeserializer<'a> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", list(known, "and")),
         };
-        self.record(Draft::fault(at, Code::UnknownKey, message).help(help));
+        self.record(Remark::fault(at, Code::UnknownKey, message).help(help));
     }
 
     /// True if the key above, through lists, is one that holds secrets.
@@ -439,156 +445,10 @@ impl<'de> NodeDeserializer<'de> {
             let key = path.last().copied().unwrap_or_default();
             let message = format!("`{key}: {text}` is not supported by this version of parapet yet");
             let help = format!("this version has {}", list(variants, "and"));
-            return Err(self.record(Draft::fault(self.at, Code::NotEnforced, message).help(help)));
+            return Err(self.record(Remark::fault(self.at, Code::NotEnforced, message).help(help)));
         }
         let message = format!("expected {what}, found {}", self.found());
         let help = did_you_mean(text, variants.iter().copied());
-        Err(self.record(Draft::fault(self.at, Code::InvalidValue, message).maybe_help(help)))
-    }
-}
-
-/// A place, then a value.
-struct Placed<D> {
-    at: Option<u32>,
-    value: Option<D>,
-}
-
-impl<'de, D: de::Deserializer<'de, Error = Error>> de::SeqAccess<'de> for Placed<D> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        if let Some(at) = self.at.take() {
-            let at: U32Deserializer<Error> = at.into_deserializer();
-            return seed.deserialize(at).map(Some);
-        }
-        self.value.take().map(|value| seed.deserialize(value)).transpose()
-    }
-}
-
-struct Items<'a, 'n> {
-    list: &'a NodeDeserializer<'n>,
-    items: std::iter::Enumerate<std::slice::Iter<'n, Node>>,
-}
-
-impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
-    type Error = Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
-        let next = self.items.next();
-        next.map(|(index, node)| {
-            seed.deserialize(self.list.child(index.to_string().into(), &node.origin, node))
-        })
-        .transpose()
-    }
-}
-
-struct Entries<'a, 'n> {
-    map: &'a NodeDeserializer<'n>,
-    entries: std::vec::IntoIter<(&'n String, &'n Entry)>,
-    value: Option<(&'n String, &'n Entry)>,
-}
-
-impl<'a, 'n> Entries<'a, 'n> {
-    fn new(map: &'a NodeDeserializer<'n>, entries: Vec<(&'n String, &'n Entry)>) -> Self {
-        Self { map, entries: entries.into_iter(), value: None }
-    }
-}
-
-impl<'de> de::MapAccess<'de> for Entries<'_, 'de> {
-    type Error = Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        self.value = self.entries.next();
-        let Some((name, entry)) = self.value else { return Ok(None) };
-        seed.deserialize(Name { text: name, origin: &entry.key, decoding: self.map.decoding }).map(Some)
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {
-        let Some((name, entry)) = self.value.take() else { return Err(Error::Recorded) };
-        let node = &entry.value;
-        // A block section begins at its first key, which is not what is wrong with it.
-        let at = if node.as_map().is_some() || node.is_null() { &entry.key } else { &node.origin };
-        seed.deserialize(self.map.child(name.into(), at, node))
-    }
-}
-
-/// The key of a map.
-struct Name<'a> {
-    text: &'a str,
-    origin: &'a Origin,
-    decoding: &'a Decoding,
-}
-
-impl<'de> de::Deserializer<'de> for Name<'de> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_borrowed_str(self.text)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        let at = Some(self.decoding.number_of(self.origin, None));
-        let value: StrDeserializer<'de, Error> = self.text.into_deserializer();
-        visitor.visit_seq(Placed { at, value: Some(value) })
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-/// A variant that has been chosen, and its content.
-struct Chosen<'a> {
-    variant: &'a str,
-    content: Content<'a>,
-}
-
-enum Content<'a> {
-    Node(NodeDeserializer<'a>),
-    Text(&'a str),
-}
-
-impl<'de> de::EnumAccess<'de> for Chosen<'de> {
-    type Error = Error;
-    type Variant = Content<'de>;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Content<'de>), Error> {
-        let variant: StrDeserializer<'de, Error> = self.variant.into_deserializer();
-        Ok((seed.deserialize(variant)?, self.content))
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Content<'de> {
-    type Error = Error;
-
-    fn unit_variant(self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        match self {
-            Self::Node(node) => seed.deserialize(node),
-            Self::Text(text) => {
-                let text: StrDeserializer<'de, Error> = text.into_deserializer();
-                seed.deserialize(text)
-            }
-        }
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Error> {
-        Err(de::Error::invalid_type(de::Unexpected::TupleVariant, &visitor))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        Err(de::Error::invalid_type(de::Unexpected::StructVariant, &visitor))
+        Err(self.record(Remark::fault(self.at, Code::InvalidValue, message).maybe_help(help)))
     }
 }

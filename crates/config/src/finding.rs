@@ -173,7 +173,7 @@ pub(crate) struct Span {
 
 /// A finding before its position is turned into a printable line.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft {
+pub(crate) struct Remark {
     pub(crate) severity: Severity,
     pub(crate) code: Code,
     pub(crate) message: String,
@@ -181,7 +181,7 @@ pub(crate) struct Draft {
     pub(crate) origin: Origin,
 }
 
-impl Draft {
+impl Remark {
     pub(crate) fn fault(origin: &Origin, code: Code, message: impl Into<String>) -> Self {
         let origin = origin.clone();
         Self { severity: Severity::Error, code, message: message.into(), help: None, origin }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use crate::finding::{Code, Draft, Origin, printable};
+use crate::finding::{Code, Origin, Remark, printable};
 use crate::node::{Kind, Node, Scalar, Sole, Template};
 use crate::secret::without_line_break;
 
@@ -47,7 +47,7 @@ impl Interpolation<'_> {
                 None
             }
             Err(Failure { code, message, help }) => {
-                Some(Box::new(Draft::fault(origin, code, message).maybe_help(help)))
+                Some(Box::new(Remark::fault(origin, code, message).maybe_help(help)))
             }
         };
         scalar.template = Some(Box::new(Template { written, sourced, sole, failed }));

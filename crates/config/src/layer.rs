@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::finding::{Code, Draft, Origin, printable};
+use crate::finding::{Code, Origin, Remark, printable};
 use crate::node::{Entry, Kind, Node, parse_scalar};
 
 const PREFIX: &str = "PARAPET__";
@@ -15,7 +15,7 @@ const DATA_DIR: &str = "PARAPET_DATA_DIR";
 const PROFILE: &str = "PARAPET_PROFILE";
 
 /// Merges the environment into `tree`. Variables that are not ours are none of our business.
-pub(crate) fn environment(tree: &mut Node, env: &BTreeMap<String, String>, faults: &mut Vec<Draft>) {
+pub(crate) fn environment(tree: &mut Node, env: &BTreeMap<String, String>, faults: &mut Vec<Remark>) {
     // First, so that the variable that names the key in full wins.
     if let Some(value) = env.get(DATA_DIR) {
         let path = ["storage".to_owned(), "data_dir".to_owned()];
@@ -24,7 +24,7 @@ pub(crate) fn environment(tree: &mut Node, env: &BTreeMap<String, String>, fault
     if env.get(PROFILE).is_some_and(|profile| !profile.is_empty()) {
         let origin = Origin::Env(PROFILE.into());
         let message = "`profiles` is not enforced by this version of parapet yet";
-        faults.push(Draft::fault(&origin, Code::NotEnforced, message).help(format!("unset {PROFILE}")));
+        faults.push(Remark::fault(&origin, Code::NotEnforced, message).help(format!("unset {PROFILE}")));
     }
     for (name, value) in env {
         let Some(segments) = name.strip_prefix(PREFIX) else { continue };
@@ -43,7 +43,7 @@ pub(crate) fn environment(tree: &mut Node, env: &BTreeMap<String, String>, fault
 }
 
 /// Merges the flags into `tree`, later ones over earlier ones.
-pub(crate) fn flags(tree: &mut Node, flags: &[(String, String)], faults: &mut Vec<Draft>) {
+pub(crate) fn flags(tree: &mut Node, flags: &[(String, String)], faults: &mut Vec<Remark>) {
     for (key, value) in flags {
         let path = split(tree, key);
         faults.extend(set(tree, &path, value, &Origin::Flag(Arc::from(key.as_str()))));
@@ -78,7 +78,7 @@ pub(crate) fn split(tree: &Node, dotted: &str) -> Vec<String> {
     }
 }
 
-fn set(tree: &mut Node, path: &[String], value: &str, origin: &Origin) -> Option<Draft> {
+fn set(tree: &mut Node, path: &[String], value: &str, origin: &Origin) -> Option<Remark> {
     let mut place = tree;
     for (depth, key) in path.iter().enumerate() {
         match &place.kind {
@@ -86,7 +86,7 @@ fn set(tree: &mut Node, path: &[String], value: &str, origin: &Origin) -> Option
             Kind::List(_) => {
                 let list = path.get(..depth).unwrap_or_default().join(".");
                 let message = format!("`{}` is a list, which cannot be changed in parts", printable(&list));
-                let fault = Draft::fault(origin, Code::InvalidValue, message);
+                let fault = Remark::fault(origin, Code::InvalidValue, message);
                 return Some(fault.help("change it in the config file"));
             }
             Kind::Scalar(_) | Kind::Redacted => *place = Node::map(origin.clone()),
@@ -108,7 +108,7 @@ const ALIASES: &[(&str, &str, &str)] =
     &[("providers", "api_key_env", "api_key"), ("auth.keys", "key_env", "key")];
 
 /// Rewrites aliases to what they stand for, with a notice each.
-pub(crate) fn aliases(tree: &mut Node, findings: &mut Vec<Draft>) {
+pub(crate) fn aliases(tree: &mut Node, findings: &mut Vec<Remark>) {
     for (section, alias, key) in ALIASES {
         let path: Vec<_> = section.split('.').map(str::to_owned).collect();
         let Some(section) = tree.at_mut(&path) else { continue };
@@ -121,13 +121,13 @@ pub(crate) fn aliases(tree: &mut Node, findings: &mut Vec<Draft>) {
             let Some(at) = map.get_index_of(*alias) else { continue };
             if let Some(other) = map.get(*key) {
                 let message = format!("`{alias}` and `{key}` are the same setting");
-                findings.push(Draft::fault(&other.key, Code::Conflict, message).help("keep one of them"));
+                findings.push(Remark::fault(&other.key, Code::Conflict, message).help("keep one of them"));
                 map.shift_remove(*alias);
                 continue;
             }
             let Some((_, Entry { key: origin, value })) = map.shift_remove_index(at) else { continue };
             let message = format!("`{alias}` is understood as `{key}: {{ env: … }}`");
-            findings.push(Draft::notice(&origin, Code::Alias, message));
+            findings.push(Remark::notice(&origin, Code::Alias, message));
             let mut source = Node::map(value.origin.clone());
             if let Some(source) = source.as_map_mut() {
                 source.insert("env".to_owned(), Entry { key: origin.clone(), value });

@@ -1,17 +1,18 @@
 //! The one way to a config, and what can be asked of one that has been loaded.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::io;
 use std::path::Path;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
 
 use crate::config::Config;
 use crate::de::Decoding;
 use crate::explain::{self, Explanation, UnknownKey};
-use crate::finding::{Draft, Fault, Finding, Notice, Origin, Severity, Source};
+use crate::finding::{Fault, Finding, Notice, Origin, Remark, Severity, Source};
 use crate::interpolate::Interpolation;
 use crate::layer;
 use crate::node::{Kind, Node, parse};
@@ -102,6 +103,15 @@ pub fn load(input: &Input<'_>) -> Result<Loaded, Vec<Fault>> {
             findings.retain(|finding| finding.severity == Severity::Error);
             Err(findings)
         }
+    }
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("config", &self.config)
+            .field("notices", &self.notices)
+            .finish_non_exhaustive()
     }
 }
 
@@ -212,9 +222,11 @@ fn underlay(tree: &mut Node) -> Node {
 /// Takes out what must not be shown, and what has no effect.
 fn redact(tree: &mut Node, decoding: &Decoding) {
     for path in decoding.secrets() {
-        if let Some(node) = tree.at_mut(&path) {
-            node.kind = Kind::Redacted;
+        let Some(node) = tree.at_mut(&path) else { continue };
+        if let Kind::Scalar(scalar) = &mut node.kind {
+            scalar.text.zeroize();
         }
+        node.kind = Kind::Redacted;
     }
     for path in decoding.extensions() {
         let Some((key, section)) = path.split_last() else { continue };
@@ -224,15 +236,15 @@ fn redact(tree: &mut Node, decoding: &Decoding) {
     }
 }
 
-fn published(findings: Vec<Draft>, source: &Source<'_>) -> Vec<Finding> {
+fn published(findings: Vec<Remark>, source: &Source<'_>) -> Vec<Finding> {
     let mut findings = findings;
-    findings.sort_by_key(|draft| match &draft.origin {
+    findings.sort_by_key(|remark| match &remark.origin {
         Origin::File(span) => (0, span.start),
         Origin::Env(_) => (1, 0),
         Origin::Flag(_) => (2, 0),
         Origin::Default => (3, 0),
     });
-    let mut findings: Vec<_> = findings.into_iter().map(|draft| draft.publish(source)).collect();
+    let mut findings: Vec<_> = findings.into_iter().map(|remark| remark.publish(source)).collect();
     // An alias is decoded at each of its places, and its fault is in one.
     findings.dedup();
     findings

@@ -9,7 +9,7 @@ mod parse;
 
 use indexmap::IndexMap;
 
-use crate::finding::{Draft, Origin, printable};
+use crate::finding::{Origin, Remark, printable};
 
 pub(crate) use parse::{parse, parse_scalar};
 
@@ -56,7 +56,7 @@ pub(crate) struct Template {
     /// The one variable or file that is the whole value.
     pub(crate) sole: Option<Sole>,
     /// Why it has no value. Reported when the value is asked for, so that `x-*` may say what it likes.
-    pub(crate) failed: Option<Box<Draft>>,
+    pub(crate) failed: Option<Box<Remark>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 
 mod auth;
 mod catalog;
+mod credentials;
 mod provider;
 mod secrets;
 mod server;
@@ -19,7 +20,7 @@ use domain::NameError;
 
 use crate::config::{App, Config, LogFormat, LogLevel, Logs, Telemetry};
 use crate::de::{At, Decoding, Field, Key};
-use crate::finding::{Code, Draft};
+use crate::finding::{Code, Remark};
 use crate::raw::{self, DurationText};
 
 pub(crate) struct Resolver<'a> {
@@ -125,16 +126,16 @@ impl Resolver<'_> {
 
     // What the sections share.
 
-    fn record(&self, draft: Draft) {
-        self.decoding.record(draft);
+    fn record(&self, remark: Remark) {
+        self.decoding.record(remark);
     }
 
-    fn fault(&self, at: At, code: Code, message: impl Into<String>) -> Draft {
-        Draft::fault(&self.decoding.origin(at), code, message)
+    fn fault(&self, at: At, code: Code, message: impl Into<String>) -> Remark {
+        Remark::fault(&self.decoding.origin(at), code, message)
     }
 
-    fn notice(&self, at: At, code: Code, message: impl Into<String>) -> Draft {
-        Draft::notice(&self.decoding.origin(at), code, message)
+    fn notice(&self, at: At, code: Code, message: impl Into<String>) -> Remark {
+        Remark::notice(&self.decoding.origin(at), code, message)
     }
 
     /// The text of the value at a place, as a message may show it.

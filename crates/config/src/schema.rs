@@ -2,7 +2,7 @@
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
+use schemars::transform::{RecursiveTransform, transform_subschemas};
 use serde_json::{Value, json};
 
 use crate::raw::Root;
@@ -23,9 +23,8 @@ pub fn schema(draft: Draft) -> Value {
         Draft::Latest => SchemaSettings::draft2020_12(),
         Draft::Draft07 => SchemaSettings::draft07(),
     };
-    let settings = settings
-        .with_transform(RecursiveTransform(allow_extensions))
-        .with_transform(RecursiveTransform(allow_interpolation));
+    let settings =
+        settings.with_transform(RecursiveTransform(allow_extensions)).with_transform(allow_interpolation);
     settings.into_generator().into_root_schema_for::<Root>().to_value()
 }
 
@@ -39,6 +38,8 @@ fn allow_extensions(schema: &mut Schema) {
 /// Bounds of numbers say nothing about texts, and patterns nothing about numbers, so both can stand side by side.
 fn allow_interpolation(schema: &mut Schema) {
     const PATTERN: &str = r"\$\{.*\}";
+    // Parts first: what is added here must not be visited again.
+    transform_subschemas(&mut allow_interpolation, schema);
     schema.remove("format");
     let number = matches!(schema.get("type").and_then(Value::as_str), Some("integer" | "number"));
     if number && schema.get("const").is_none() {

@@ -6,20 +6,32 @@
 //! it (`cache`), where should it go (`routing`), ask (`provider`), what did it cost (`accounting`), and how the caller
 //! gets it (`deliver`, and `reply` for streams).
 
+// The blank lines keep the order.
 mod edge;
+
 mod pipeline;
 
 mod identity;
+
 mod agents;
+
 mod screening;
+
 mod limits;
+
 mod cache;
+
 mod routing;
+
 mod provider;
+
 mod accounting;
+
 mod deliver;
+
 mod reply;
 
+// Beside the path.
 mod app;
 pub mod cli;
 mod refusal;

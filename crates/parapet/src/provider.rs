@@ -16,7 +16,7 @@ pub(crate) mod simulated;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use domain::Usage;
+use domain::{UnixMillis, Usage};
 use http::StatusCode;
 use http::header;
 use tokio::time::Instant;
@@ -146,11 +146,38 @@ async fn read_whole(mut body: AnswerBody, limit: usize) -> Result<Bytes, Failure
     Ok(if rest.is_empty() { whole } else { rest.freeze() })
 }
 
-/// Seconds, an HTTP date, or `retry-after-ms`, as providers send them.
-fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+/// Seconds, an HTTP date (RFC 9110, 10.2.3), or `retry-after-ms`, as providers send them.
+fn retry_after(headers: &http::HeaderMap, now: UnixMillis) -> Option<Duration> {
     if let Some(ms) = headers.get("retry-after-ms").and_then(|v| v.to_str().ok()) {
         return ms.trim().parse::<f64>().ok().and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
     }
     let seconds = headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok())?;
-    seconds.trim().parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok())
+    if let Ok(seconds) = seconds.trim().parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(seconds).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let now = Duration::from_millis(u64::try_from(now.0).ok()?);
+    Some(date.saturating_sub(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    #[test]
+    fn a_retry_after_is_read_in_every_form_that_providers_send() {
+        let read = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            retry_after(&headers, UnixMillis(784_111_777_000))
+        };
+        assert_eq!(read("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(read("retry-after-ms", "1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(read("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(read("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT"), Some(Duration::ZERO));
+        for wrong in ["soon", "-1", "nan", "inf"] {
+            assert_eq!(read("retry-after", wrong), None, "{wrong}");
+        }
+    }
 }

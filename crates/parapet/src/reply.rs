@@ -104,7 +104,7 @@ impl Reply {
                 truncated: false,
                 started: false,
             })),
-            (_, agent) => Shape::Chat(Chat { wants_usage, length: agent.as_ref().map(length) }),
+            (_, agent) => Shape::Chat(Chat { wants_usage, length: agent.as_ref().map(length), cut: None }),
         };
         Self {
             app: Arc::clone(app),

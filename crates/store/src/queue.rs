@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use domain::UnixMillis;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::error::Error;
 use crate::intent::Intent;
@@ -20,19 +20,25 @@ const CAPACITY: usize = 32 * 1024;
 const HEADROOM: usize = 1024;
 
 /// The writer's end.
-pub(crate) type Receiver = mpsc::Receiver<Intent>;
+pub(crate) struct Receiver {
+    pub(crate) intents: mpsc::Receiver<Intent>,
+    /// Goes away with the writer, however that ends.
+    _alive: watch::Sender<()>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
     sender: mpsc::Sender<Intent>,
     counters: Arc<Counters>,
+    alive: watch::Receiver<()>,
 }
 
 impl Queue {
     pub(crate) fn new() -> (Self, Receiver, Arc<Counters>) {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
+        let (sender, intents) = mpsc::channel(CAPACITY);
+        let (_alive, alive) = watch::channel(());
         let counters = Arc::new(Counters::default());
-        (Self { sender, counters: Arc::clone(&counters) }, receiver, counters)
+        (Self { sender, counters: Arc::clone(&counters), alive }, Receiver { intents, _alive }, counters)
     }
 
     /// Hands an intent over and waits for what became of it.
@@ -44,7 +50,7 @@ impl Queue {
         let place = self.sender.reserve().await.map_err(|_| Error::Unavailable)?;
         self.counters.queued.fetch_add(1, Ordering::Relaxed);
         place.send(intent(reply));
-        answer.await.unwrap_or(Err(Error::Unavailable))
+        outcome(answer, self.alive.clone()).await
     }
 
     /// Keeps a place, if there is one to spare.
@@ -56,7 +62,7 @@ impl Queue {
             mpsc::error::TrySendError::Full(_) => Error::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Error::Unavailable,
         })?;
-        Ok(Slot { place, counters: Arc::clone(&self.counters) })
+        Ok(Slot { place, counters: Arc::clone(&self.counters), alive: self.alive.clone() })
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -69,6 +75,7 @@ impl Queue {
 pub struct Slot {
     place: mpsc::OwnedPermit<Intent>,
     counters: Arc<Counters>,
+    alive: watch::Receiver<()>,
 }
 
 impl Slot {
@@ -77,9 +84,7 @@ impl Slot {
     /// # Errors
     /// [`Error::Full`] and [`Error::Unavailable`]: nothing is written.
     pub async fn settle(self, rows: Vec<LedgerRow>) -> Result<(), Error> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Intent::Settle { rows, reply: Some(reply) });
-        answer.await.unwrap_or(Err(Error::Unavailable))
+        self.ask(|reply| Intent::Settle { rows, reply: Some(reply) }).await
     }
 
     /// Settles the attempts without waiting, for code that cannot: a body that is dropped.
@@ -87,9 +92,32 @@ impl Slot {
         self.send(Intent::Settle { rows, reply: None });
     }
 
+    pub(crate) async fn ask<T>(
+        self,
+        intent: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Intent,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let alive = self.alive.clone();
+        self.send(intent(reply));
+        outcome(answer, alive).await
+    }
+
     pub(crate) fn send(self, intent: Intent) {
         self.counters.queued.fetch_add(1, Ordering::Relaxed);
         self.place.send(intent);
+    }
+}
+
+/// The channel takes what is sent into a kept place even when nobody will ever take it out, so the reply alone
+/// does not tell that the writer is gone.
+async fn outcome<T>(
+    mut answer: oneshot::Receiver<Result<T, Error>>,
+    mut alive: watch::Receiver<()>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer.unwrap_or(Err(Error::Unavailable)),
+        _ = alive.changed() => answer.try_recv().unwrap_or(Err(Error::Unavailable)),
     }
 }
 

@@ -9,6 +9,8 @@ mod conversations;
 mod failure;
 mod ledger;
 pub(crate) mod migrations;
+#[cfg(test)]
+mod plans;
 mod reader;
 mod row;
 mod turns;

@@ -226,15 +226,8 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] if the conversation was deleted meanwhile: the ledger rows are durable all the same.
     /// [`Error::Full`] and [`Error::Unavailable`]: nothing was written, and the turn counts as failed.
-    pub async fn finish_turn(
-        &self,
-        mut lease: Lease,
-        answer: Answer,
-        rows: Vec<LedgerRow>,
-    ) -> Result<(), Error> {
-        let (reply, done) = tokio::sync::oneshot::channel();
-        lease.end(answer, rows, Some(reply));
-        done.await.unwrap_or(Err(Error::Unavailable))
+    pub async fn finish_turn(&self, lease: Lease, answer: Answer, rows: Vec<LedgerRow>) -> Result<(), Error> {
+        lease.finish(answer, rows).await
     }
 
     /// Appends to the audit log of a tenant.

@@ -13,7 +13,8 @@ use domain::{AgentName, Clock, ConversationId, FinishReason, MessageId, Provider
 use tokio::time::Instant;
 
 use crate::conversation::{Json, Message, NewConversation, Owner};
-use crate::intent::{Finish, Intent, Reply, TurnKey};
+use crate::error::Error;
+use crate::intent::{Finish, Intent, TurnKey};
 use crate::ledger::LedgerRow;
 use crate::queue::Slot;
 use crate::seats::Seat;
@@ -116,13 +117,19 @@ impl Lease {
 
     /// Ends the turn without waiting for the disk, for code that cannot: a body that is dropped.
     pub fn post(mut self, answer: Answer, rows: Vec<LedgerRow>) {
-        self.end(answer, rows, None);
+        self.end(answer, rows);
     }
 
-    pub(crate) fn end(&mut self, answer: Answer, rows: Vec<LedgerRow>, reply: Option<Reply<()>>) {
-        if let Some(Held { key, seat, slot, clock }) = self.held.take() {
-            let finish = Box::new(Finish { key, answer, rows, at: clock.now() });
-            slot.send(Intent::Finish { finish, seat, reply });
+    pub(crate) async fn finish(mut self, answer: Answer, rows: Vec<LedgerRow>) -> Result<(), Error> {
+        let Some(held) = self.held.take() else { return Err(Error::Inconsistent) };
+        let (finish, seat, slot) = held.finish(answer, rows);
+        slot.ask(|reply| Intent::Finish { finish, seat, reply: Some(reply) }).await
+    }
+
+    fn end(&mut self, answer: Answer, rows: Vec<LedgerRow>) {
+        if let Some(held) = self.held.take() {
+            let (finish, seat, slot) = held.finish(answer, rows);
+            slot.send(Intent::Finish { finish, seat, reply: None });
         }
     }
 }
@@ -130,8 +137,15 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.running {
-            self.end(Answer::FAILED, Vec::new(), None);
+            self.end(Answer::FAILED, Vec::new());
         }
+    }
+}
+
+impl Held {
+    fn finish(self, answer: Answer, rows: Vec<LedgerRow>) -> (Box<Finish>, Seat, Slot) {
+        let at = self.clock.now();
+        (Box::new(Finish { key: self.key, answer, rows, at }), self.seat, self.slot)
     }
 }
 

@@ -64,6 +64,7 @@ impl Answer<'_> {
     }
 }
 
+/// Appends `answer.started`, the first event.
 pub fn write_started(out: &mut BytesMut, started: &Started<'_>) {
     #[derive(Serialize)]
     struct Body<'a> {
@@ -81,6 +82,7 @@ pub fn write_started(out: &mut BytesMut, started: &Started<'_>) {
     write_event(out, "answer.started", &body);
 }
 
+/// Appends `answer.delta`: the next piece of the response.
 pub fn write_delta(out: &mut BytesMut, text: &str) {
     out.reserve(text.len() + 48);
     out.extend_from_slice(b"event: answer.delta\ndata: {\"text\":");
@@ -88,10 +90,12 @@ pub fn write_delta(out: &mut BytesMut, text: &str) {
     out.extend_from_slice(b"}\n\n");
 }
 
+/// Appends `answer.completed`, the last event, with the whole answer.
 pub fn write_completed(out: &mut BytesMut, answer: &Answer<'_>) {
     write_event(out, "answer.completed", &Body::from(answer));
 }
 
+/// Appends `error`, the last event of an answer that could not be finished.
 pub fn write_error_event(out: &mut BytesMut, error: &ErrorBody<'_>) {
     out.extend_from_slice(b"event: error\n");
     openai::write_error_event(out, error);

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::json::{Fault, FaultKind, MAX_DEPTH, check};
+
 /// One request to a model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call {
@@ -20,7 +22,7 @@ pub struct Call {
     /// The caller's own word for its end user.
     pub user: Option<String>,
     pub stream: bool,
-    /// Top-level members of the original that have no place here, in order.
+    /// Top-level members of the original that have no place here, in order; the first 64.
     pub uncarried: Vec<String>,
 }
 
@@ -186,10 +188,9 @@ pub struct Json(Box<RawValue>);
 impl Json {
     /// # Errors
     /// If `text` is not one JSON value.
-    pub fn new(text: String) -> Result<Self, crate::json::Fault> {
-        crate::json::check(text.as_bytes(), crate::json::MAX_DEPTH)?;
-        let end = crate::json::Fault { kind: crate::json::FaultKind::Syntax, offset: 0 };
-        RawValue::from_string(text).map(Self).map_err(|_| end)
+    pub fn new(text: String) -> Result<Self, Fault> {
+        check(text.as_bytes(), MAX_DEPTH)?;
+        RawValue::from_string(text).map(Self).map_err(|_| Fault { kind: FaultKind::Syntax, offset: 0 })
     }
 
     #[must_use]

@@ -145,8 +145,22 @@ impl From<Fault> for Malformed {
             FaultKind::End => "JSON that ends too early",
             FaultKind::Depth => "JSON nested too deep",
             FaultKind::Trailing => "something after the JSON value",
-            FaultKind::Kind(_) => "a member of the wrong type",
+            FaultKind::Kind(_) => "a member that is not what it should be",
         };
         Self { what, offset: Some(fault.offset) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::openai::read_chunk;
+
+    #[test]
+    fn everything_the_model_wrote_counts_towards_an_estimate() {
+        let chunk = br#"{"choices":[{"delta":{"content":"ab","reasoning":"cde","refusal":"f",
+            "tool_calls":[{"id":"not written by it","function":{"name":"gh","arguments":"{}"}}]}}]}"#;
+        let event = read_chunk(chunk).unwrap();
+        assert_eq!(event.choices[0].written(), 10);
+        assert!(event.commits());
     }
 }

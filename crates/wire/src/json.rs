@@ -2,7 +2,7 @@
 //!
 //! A gateway reads a few members of a body and changes fewer. Building a tree costs an allocation per value and
 //! writing it back changes what nobody asked to change: number spellings, member order, duplicate keys, escapes.
-//! So [`Scanner`] walks the text once, checks every byte of it against RFC 8259, and hands out spans; and
+//! So a cursor walks the text once, checks every byte of it against RFC 8259, and hands out spans; and
 //! [`splice`] makes the new text from the old one by exchanging spans.
 //!
 //! Stricter than the grammar in one way: nesting is at most [`MAX_DEPTH`]. Laxer than many parsers in one: an

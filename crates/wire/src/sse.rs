@@ -19,7 +19,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// One dispatched event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The event's lines as received, from its first byte to the end of its blank line.
+    /// The event's lines as received, up to its blank line's end (of a CR LF there, the CR).
     pub raw: Bytes,
     /// `raw` is exactly `data: X\n\n`, which a chat stream may forward as it is.
     pub canonical: bool,
@@ -333,7 +333,8 @@ mod tests {
     #[test]
     fn the_examples_of_the_standard() {
         assert_eq!(read(&[b"data: YHOO\ndata: +2\ndata: 10\n\n"]), unnamed(&["YHOO\n+2\n10"]));
-        let stream = b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n";
+        let stream =
+            b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n";
         assert_eq!(read(&[stream]), unnamed(&["first event", "second event", " third event"]));
         assert_eq!(read(&[b"data\n\ndata\ndata\n\ndata:"]), unnamed(&["", "\n"]));
         assert_eq!(read(&[b"data:test\n\ndata: test\n\n"]), unnamed(&["test", "test"]));

@@ -94,7 +94,7 @@ def test_conversations_are_created_listed_renamed_and_deleted(plain):
     assert len(listed) == len(set(listed))
 
     path = f"/v1/conversations/{made[0]['id']}"
-    renamed = plain("PATCH", path, {"title": "Renamed"})
+    renamed = plain("POST", path, {"title": "Renamed"})
     assert (renamed.status, renamed.json["title"]) == (200, "Renamed")
     assert plain("DELETE", path).status in (200, 204)
     assert plain("GET", f"{path}/items").status == 404

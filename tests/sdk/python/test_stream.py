@@ -50,6 +50,14 @@ def test_stream_arrives_whole(client, script, model):
     assert {chunk.model for chunk in chunks} == {"gpt-scripted-2026"}
 
 
+@pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
+def test_empty_answer_is_an_answer(client, script, model, reason):
+    script.then(stream(delta({"role": "assistant", "content": ""}), delta({}, reason), usage=tokens(9, 0)))
+    chunks = list(client.chat.completions.create(model=model, messages=HELLO, stream=True))
+    assert text(chunks) == ""
+    assert finish(chunks) == reason
+
+
 def test_one_byte_writes_of_the_upstream_change_nothing(client, script, model):
     script.then(stream(*words("Grüß", "e, ", "世界"), slices=1))
     chunks = list(client.chat.completions.create(model=model, messages=HELLO, stream=True))

@@ -9,7 +9,8 @@ use std::thread;
 use rustix::fs::statfs;
 use serde_json::{Map, Value, json};
 
-use super::measure::{BUSY_STREAMS, CHUNKS, CONNECTIONS, Figures, Goal, Measure, PACE, Plan, RATE, STREAMS};
+use super::figures::{Figures, Goal, Measure};
+use super::rounds::{BUSY_STREAMS, CHUNKS, CONNECTIONS, PACE, Plan, RATE, STREAMS};
 use super::subject::Kind;
 use crate::monotonic;
 
@@ -22,6 +23,8 @@ pub(super) struct Machine {
     filesystem: &'static str,
     /// Median time to make 4 KiB durable in the data directory, in microseconds: what full durability waits for.
     fsync: u64,
+    /// Runnable processes over the last minute, before the run began.
+    load: String,
 }
 
 impl Machine {
@@ -37,13 +40,14 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             filesystem: filesystem(dir)?,
             fsync: fsync(dir)?,
+            load: fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned(),
         })
     }
 
     fn json(&self) -> Value {
         json!({
             "cpus": self.cpus, "model": self.model, "kernel": self.kernel,
-            "filesystem": self.filesystem, "fsync_p50_microseconds": self.fsync,
+            "filesystem": self.filesystem, "fsync_p50_microseconds": self.fsync, "load_average_before": self.load,
         })
     }
 }
@@ -99,10 +103,11 @@ pub(super) fn table(figures: &Figures, subjects: &[Kind], machine: &Machine, pla
             goals(figures, subjects, measure)
         );
     }
-    let Machine { cpus, model, kernel, filesystem, fsync } = machine;
+    let Machine { cpus, model, kernel, filesystem, fsync, load } = machine;
     let _ = write!(
         text,
-        "\n{cpus} CPUs ({model}), Linux {kernel}, data on {filesystem}, fsync of 4 KiB {fsync} µs; load and provider \
+        "\n{cpus} CPUs ({model}), Linux {kernel}, data on {filesystem}, fsync of 4 KiB {fsync} µs, load average \
+         before the run {load} (anything near 1 spoils the latencies); load and provider \
          run on the same CPUs. Requests and whole answers are 1 KiB, chunks 300 bytes, {CHUNKS} to a stream. Medians \
          of {} interleaved rounds: {CONNECTIONS} connections closed loop; {STREAMS} streams with a chunk every \
          {PACE} ms (steady pace); {BUSY_STREAMS} streams with a chunk every ms (full speed); {RATE} requests/s open \
@@ -175,6 +180,10 @@ pub(super) fn json(figures: &Figures, subjects: &[Kind], machine: &Machine, plan
                 }),
             );
         }
+        let delays: Option<Vec<Value>> = figures.delays(*kind).map(|delays| {
+            delays.buckets().map(|(below, count)| json!({ "below": below, "chunks": count })).collect()
+        });
+        measures.insert("chunk_delay_histogram_milliseconds".to_owned(), json!(delays));
         by_subject.insert(kind.name().to_owned(), Value::Object(measures));
     }
     json!({ "machine": machine.json(), "rounds": plan.rounds, "subjects": by_subject })
@@ -185,7 +194,14 @@ mod tests {
     use super::*;
 
     fn machine() -> Machine {
-        Machine { cpus: 2, model: "m".into(), kernel: "6".into(), filesystem: "ext4", fsync: 9 }
+        Machine {
+            cpus: 2,
+            model: "m".into(),
+            kernel: "6".into(),
+            filesystem: "ext4",
+            fsync: 9,
+            load: "0.1".into(),
+        }
     }
 
     #[test]

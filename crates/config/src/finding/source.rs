@@ -9,6 +9,10 @@ use std::ops::Range;
 use super::{Origin, Place, Position, Span};
 
 const MASK: &str = "[redacted]";
+/// Line breaks of YAML (YAML 1.2.2, 5.4).
+const BREAKS: [char; 2] = ['\n', '\r'];
+/// What stands between words of YAML, beside white space.
+const SEPARATORS: &str = "\"'{}[],";
 /// A longer line is cut around the finding.
 const WIDTH: usize = 120;
 
@@ -27,21 +31,29 @@ impl<'a> Source<'a> {
         self.secret.push(span.start..span.end);
     }
 
-    /// Marks every word that could be a credential, for a file that does not parse: there are no keys to go by.
+    /// Marks every word that could be a credential, for a text that does not parse: what follows a key that
+    /// holds secrets, to the end of its line or the next key, and what looks like one.
     pub(crate) fn mask_whatever_looks_secret(&mut self) {
         let mut start = 0;
-        for line in self.text.split_inclusive('\n') {
-            let secret_key = line.split_once(':').is_some_and(|(key, _)| is_secret_key(key));
-            let mut word = start;
-            for piece in line.split_inclusive(|c: char| c.is_whitespace() || "\"'{}[],".contains(c)) {
-                let end = word + piece.len();
-                let is_key = piece.trim_end_matches(['"', '\'']).ends_with(':');
-                if !is_key && (secret_key || looks_secret(piece)) {
-                    self.secret.push(word..end - piece.chars().next_back().map_or(0, separator_len));
+        for line in self.text.split_inclusive(BREAKS) {
+            let mut secret = false;
+            let mut last = "";
+            for piece in line.split_inclusive(|c: char| c.is_whitespace() || SEPARATORS.contains(c)) {
+                let word = piece.trim_end_matches(|c: char| c.is_whitespace() || SEPARATORS.contains(c));
+                if let Some(key) = word.strip_suffix(':') {
+                    // `"key":` is two words.
+                    secret = is_secret_key(if key.is_empty() { last } else { key });
+                } else if secret
+                    || looks_secret(word)
+                    || word.split_once(':').is_some_and(|(key, _)| is_secret_key(key))
+                {
+                    self.secret.push(start..start + word.len());
                 }
-                word = end;
+                if !word.is_empty() {
+                    last = word;
+                }
+                start += piece.len();
             }
-            start += line.len();
         }
     }
 
@@ -56,10 +68,10 @@ impl<'a> Source<'a> {
 
     fn position(&self, span: Span) -> Position {
         let at = span.start.min(self.text.len());
-        let line_start = self.text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |i| i + 1);
+        let line_start = self.text.get(..at).and_then(|t| t.rfind(BREAKS)).map_or(0, |i| i + 1);
         let line = self.text.get(line_start..).unwrap_or_default();
-        let line = line.split(['\n', '\r']).next().unwrap_or_default();
-        let stretch = at..span.end.clamp(at, line_start + line.len()).max(at);
+        let line = line.split(BREAKS).next().unwrap_or_default();
+        let stretch = at..span.end.min(line_start + line.len()).max(at);
         let len = self.text.get(stretch.clone()).map_or(0, |t| t.chars().count()).max(1);
 
         let (shown, caret) = self.masked(line, line_start, stretch);
@@ -141,10 +153,6 @@ fn visible(c: char) -> char {
     }
 }
 
-fn separator_len(last: char) -> usize {
-    if last.is_whitespace() || "\"'{}[],".contains(last) { last.len_utf8() } else { 0 }
-}
-
 /// A well-known prefix, or a long run of letters mixed with digits. Names of models have separators.
 pub(crate) fn looks_secret(text: &str) -> bool {
     let random = |run: &str| {
@@ -205,6 +213,15 @@ mod tests {
         let shown = position("a: s3cret", 3, 9, std::slice::from_ref(&(3..9)));
         assert_eq!(shown.source, "a: [redacted]");
         assert_eq!(shown.caret.0, 3 + MASK.len() - MASK.len());
+    }
+
+    #[test]
+    fn lines_end_as_yaml_lines_do() {
+        for text in ["a: 1\nb: 2\nc: 3", "a: 1\r\nb: 2\r\nc: 3", "a: 1\rb: 2\rc: 3"] {
+            let start = text.find('b').unwrap();
+            let shown = position(text, start, start + 1, &[]);
+            assert_eq!((shown.source.as_str(), shown.caret), ("b: 2", (0, 1)), "{text:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StrInput};
 
 use super::{Entry, Kind, Map, Node, Scalar};
-use crate::finding::{Code, Draft, Origin, Span, is_secret_key, printable};
+use crate::finding::{Code, Origin, Remark, Span, is_secret_key, printable};
 
 const MAX_BYTES: usize = 4 << 20;
 /// Nodes after expansion of aliases. A large config has a few thousand.
@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 32;
 pub(crate) struct Parsed {
     /// None if the text has no usable structure.
     pub(crate) root: Option<Node>,
-    pub(crate) faults: Vec<Draft>,
+    pub(crate) faults: Vec<Remark>,
     /// Where secrets stand, by the keys above them; known even if the parse fails further on.
     pub(crate) secrets: Vec<Span>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Parsed {
 /// Faults that leave the structure intact (a key written twice, a tag) do not stop the parse and come together.
 pub(crate) fn parse(text: &str, origin: &dyn Fn(Span) -> Origin) -> Parsed {
     if text.len() > MAX_BYTES {
-        let fault = Draft::fault(&origin(BEGINNING), Code::TooLarge, "a config file has at most 4 MiB");
+        let fault = Remark::fault(&origin(BEGINNING), Code::TooLarge, "a config file has at most 4 MiB");
         return Parsed { faults: vec![fault], ..Parsed::default() };
     }
     let mut builder = Builder {
@@ -81,7 +81,7 @@ struct Builder<'t> {
     text: &'t str,
     events: Parser<'t, StrInput<'t>>,
     origin: &'t dyn Fn(Span) -> Origin,
-    faults: Vec<Draft>,
+    faults: Vec<Remark>,
     secrets: Vec<Span>,
     /// Anchored nodes, with the number of nodes in each.
     anchors: HashMap<usize, (Node, usize)>,
@@ -165,7 +165,7 @@ impl<'t> Builder<'t> {
             if let Some(Entry { key: Origin::File(first), .. }) = map.get(name) {
                 let help = format!("it is first set in line {}", first.line);
                 let message = format!("key `{}` is set twice", printable(name));
-                self.faults.push(Draft::fault(&key.origin, Code::DuplicateKey, message).help(help));
+                self.faults.push(Remark::fault(&key.origin, Code::DuplicateKey, message).help(help));
                 continue;
             }
             let name = name.to_owned();
@@ -174,25 +174,29 @@ impl<'t> Builder<'t> {
         Ok(map)
     }
 
-    /// Remembers the secrets directly under a key: its text, its list of texts, its headers.
+    /// Remembers the secrets directly under a key. What is deeper has a key of its own.
     fn mark(&mut self, name: &str, value: &Node) {
-        let scalars: Vec<&Node> = match &value.kind {
-            _ if name == "headers" => {
-                value.as_map().into_iter().flatten().map(|(_, entry)| &entry.value).collect()
+        if is_secret_key(name) {
+            self.mark_texts(value);
+        } else if name == "headers" {
+            match value.as_map() {
+                Some(headers) => headers.values().for_each(|entry| self.mark_texts(&entry.value)),
+                None => self.mark_texts(value),
             }
-            _ if !is_secret_key(name) => return,
-            Kind::List(items) => items.iter().collect(),
+        }
+    }
+
+    fn mark_texts(&mut self, node: &Node) {
+        match &node.kind {
+            Kind::Scalar(_) => self.secrets.extend(node.origin.span()),
+            Kind::List(items) => items.iter().for_each(|item| self.mark_texts(item)),
+            // `{ sk-… }` is a map with a key and no value.
             Kind::Map(map) => {
-                // `{ sk-… }` is a map with a key and no value.
                 let lone = map.values().filter(|entry| entry.value.is_null());
                 self.secrets.extend(lone.filter_map(|entry| entry.key.span()));
-                return;
             }
-            _ => vec![value],
-        };
-        let spans =
-            scalars.into_iter().filter(|node| node.text().is_some()).filter_map(|node| node.origin.span());
-        self.secrets.extend(spans);
+            Kind::Redacted => {}
+        }
     }
 
     /// A copy of the anchored node. It keeps its places: that is where the text is.
@@ -247,7 +251,7 @@ impl<'t> Builder<'t> {
         let marker = error.marker();
         let at = marker.byte_offset().unwrap_or_default().min(self.text.len());
         let span = Span { start: at, end: at, line: marker.line(), col: marker.col() + 1 };
-        let mut fault = Draft::fault(&(self.origin)(span), Code::Syntax, error.info());
+        let mut fault = Remark::fault(&(self.origin)(span), Code::Syntax, error.info());
         if self.text.get(..at).is_some_and(|before| before.ends_with('$')) {
             fault = fault.help("inside `{ }` and `[ ]`, put quotes around `${…}`");
         }
@@ -255,7 +259,7 @@ impl<'t> Builder<'t> {
     }
 
     fn fault(&mut self, span: Span, code: Code, message: impl Into<String>) {
-        self.faults.push(Draft::fault(&(self.origin)(span), code, message));
+        self.faults.push(Remark::fault(&(self.origin)(span), code, message));
     }
 }
 
@@ -268,7 +272,7 @@ mod tests {
     }
 
     fn faults(text: &str) -> Vec<(Code, usize, usize)> {
-        let place = |fault: &Draft| fault.origin.span().map(|span| (fault.code, span.line, span.col));
+        let place = |fault: &Remark| fault.origin.span().map(|span| (fault.code, span.line, span.col));
         parse(text, &Origin::File).faults.iter().filter_map(place).collect()
     }
 

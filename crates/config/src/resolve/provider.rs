@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use domain::ProviderName;
-use http::{HeaderName, HeaderValue};
 use indexmap::IndexMap;
 
 use super::Resolver;
-use super::secrets::{Missing, Sourced};
+use super::credentials::Keys;
 use crate::config::{BaseUrl, Provider, ProviderKind, SimulatedSettings, Timeouts, Upstream};
-use crate::de::{At, Field, Key, Table};
-use crate::finding::{Code, Origin, is_secret_key, printable};
-use crate::raw::{self, DurationText, Length, RawSecret};
-use crate::secret::SecretRef;
+use crate::de::{Field, Key, Table};
+use crate::finding::{Code, Origin, printable};
+use crate::raw::{self, DurationText, Length};
 use crate::unenforced;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -30,15 +28,6 @@ impl Providers {
         let ready = self.ready.keys().map(ProviderName::as_str);
         ready.chain(self.skipped.iter().map(String::as_str)).chain(self.faulty.iter().map(String::as_str))
     }
-}
-
-/// The keys of a provider, as far as there are any.
-enum Keys {
-    Some(Vec<SecretRef>),
-    /// The config names none.
-    None,
-    /// It names some, and all are empty.
-    Empty,
 }
 
 impl Resolver<'_> {
@@ -88,6 +77,7 @@ impl Resolver<'_> {
         let keys = match keys? {
             Keys::Some(keys) => keys,
             Keys::Empty => return Some(None),
+            Keys::None if self.decoding.is_misspelt("api_key", key.at) => return None,
             Keys::None if kind == raw::ProviderKind::Openai && !own_url => {
                 let help = "set it to `{ env: OPENAI_API_KEY }`, for example";
                 self.record(self.fault(key.at, Code::MissingKey, "`api_key` is not set").help(help));
@@ -143,148 +133,6 @@ impl Resolver<'_> {
             Ok(url) => Some(url),
             Err(error) => self.refuse(at, Code::InvalidValue, format!("{error}")),
         }
-    }
-
-    fn keys(
-        &self,
-        api_key: Field<RawSecret>,
-        api_keys: Field<Vec<Field<RawSecret>>>,
-        provider: &Key,
-    ) -> Option<Keys> {
-        // A place without a value: the key is written, and what is written there is empty.
-        let written = |absent: bool, at: At| !absent || at != At::default();
-        let one = written(api_key.is_absent(), api_key.at);
-        let many = written(api_keys.is_absent(), api_keys.at);
-        if one && many {
-            return self.refuse(
-                api_keys.at,
-                Code::Conflict,
-                "a provider has `api_key` or `api_keys`, not both",
-            );
-        }
-        if !one && !many {
-            return Some(Keys::None);
-        }
-        let at = if one { api_key.at } else { api_keys.at };
-        if api_key.is_invalid() || api_keys.is_invalid() {
-            return None;
-        }
-        let fields = if one { vec![api_key] } else { api_keys.get().unwrap_or_default() };
-
-        let mut wrong = false;
-        let mut keys = Vec::new();
-        let mut missing = Vec::new();
-        for field in fields {
-            let at = field.at;
-            if field.is_absent() {
-                missing.push((at, "the key is empty".to_owned()));
-                continue;
-            }
-            let Some(Sourced { secret, literal }) = field.get().and_then(|raw| self.sourced(raw, at)) else {
-                wrong = true;
-                continue;
-            };
-            match self.look_up(&secret) {
-                Ok(value) if HeaderValue::from_str(value.expose()).is_err() => {
-                    let message = format!("the key from {secret} has characters that a header cannot hold");
-                    self.record(self.fault(at, Code::InvalidValue, message));
-                    wrong = true;
-                }
-                Ok(_) => {
-                    if literal {
-                        self.warn_of_literal(at);
-                    }
-                    keys.push(secret);
-                }
-                Err(Missing::Absent(_)) if literal => missing.push((at, "the key is empty".to_owned())),
-                Err(Missing::Absent(why)) => missing.push((at, format!("{secret} {why}"))),
-                Err(unreadable) => {
-                    self.missing(&secret, &unreadable, at);
-                    wrong = true;
-                }
-            }
-        }
-        if wrong {
-            return None;
-        }
-        if keys.is_empty() {
-            let why = missing.first().map_or("it has no keys", |(_, why)| why);
-            let message = format!("provider `{}` is skipped: {why}", printable(&provider.text));
-            self.record(self.notice(at, Code::ProviderSkipped, message));
-            return Some(Keys::Empty);
-        }
-        for (at, why) in missing {
-            self.record(self.notice(at, Code::KeySkipped, format!("this key is skipped: {why}")));
-        }
-        Some(Keys::Some(keys))
-    }
-
-    fn headers(&self, table: Table<RawSecret>, authorized: bool) -> Option<Vec<(String, SecretRef)>> {
-        let mut headers: Vec<(String, SecretRef)> = Vec::new();
-        let mut right = true;
-        for (key, field) in table.into_entries() {
-            let header = self.header(&key, field, authorized);
-            right &= header.is_some();
-            if let Some((name, value)) = header {
-                if headers.iter().any(|(other, _)| *other == name) {
-                    self.record(self.fault(
-                        key.at,
-                        Code::DuplicateKey,
-                        format!("header `{name}` is set twice"),
-                    ));
-                }
-                headers.push((name, value));
-            }
-        }
-        right.then_some(headers)
-    }
-
-    fn header(&self, key: &Key, field: Field<RawSecret>, authorized: bool) -> Option<(String, SecretRef)> {
-        /// Written by the client itself; a second one is an error or worse (RFC 9112, 6.1).
-        const OURS: [&str; 13] = [
-            "accept",
-            "accept-encoding",
-            "connection",
-            "content-encoding",
-            "content-length",
-            "content-type",
-            "expect",
-            "host",
-            "keep-alive",
-            "te",
-            "trailer",
-            "transfer-encoding",
-            "upgrade",
-        ];
-        let Ok(name) = HeaderName::from_bytes(key.text.as_bytes()) else {
-            let message = format!("`{}` is not the name of a header", printable(&key.text));
-            return self.refuse(key.at, Code::InvalidValue, message);
-        };
-        let name = name.as_str();
-        if OURS.contains(&name) || name.starts_with("proxy-") {
-            return self.refuse(key.at, Code::Conflict, format!("header `{name}` is set by parapet itself"));
-        }
-        if name == "authorization" && authorized {
-            let message = "header `authorization` is set from `api_key`";
-            self.record(self.fault(key.at, Code::Conflict, message).help("remove one of them"));
-            return None;
-        }
-        let at = field.at;
-        if field.is_absent() {
-            return self.refuse(key.at, Code::MissingValue, format!("header `{name}` is empty"));
-        }
-        let (secret, value, literal) = self.needed(field)?;
-        if HeaderValue::from_str(value.expose()).is_err() {
-            return self.refuse(
-                at,
-                Code::InvalidValue,
-                format!("header `{name}` has characters that a header cannot hold"),
-            );
-        }
-        if literal && is_secret_key(name) {
-            self.warn_of_literal(at);
-        }
-        Some((name.to_owned(), secret))
     }
 
     fn timeouts(&self, raw: raw::Timeouts) -> Option<Timeouts> {

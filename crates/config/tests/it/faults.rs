@@ -71,6 +71,22 @@ fn a_text_that_is_not_yaml_is_one_fault_with_its_place() {
 }
 
 #[test]
+fn one_mistake_is_one_fault() {
+    for text in [
+        "providers: { openai: { api_kye: x } }",
+        "providers: { openai: { api_key: x, timeouts: { total: 1 } } }\nagents: { a: { prompt: p, models: [openai/m] } }",
+        "models: { m: { targets: [simulted/x] } }\nagents: { a: { prompt: p, models: [m, m] } }",
+        "agents: { a: { promt: p, models: [simulated/x] } }",
+        "server: { listen: everywhere }",
+        "server: []",
+        "providers: 1\nagents: { a: { prompt: p, models: [openai/m] } }",
+        "auth: { keys: { name: x } }",
+    ] {
+        assert_eq!(Case::new(format!("version: 1\n{text}")).codes().len(), 1, "{text}");
+    }
+}
+
+#[test]
 fn the_version_must_be_there_and_known() {
     assert_eq!(Case::new("").codes(), ["missing-key"]);
     assert_eq!(Case::new("version: 2").codes(), ["version"]);

@@ -63,6 +63,11 @@ fn faults_beside_secrets_do_not_show_them() {
         "providers: { openai: { api_key: { CANARY: 1 } } }",
         "providers: { openai: { api_key: { env: CANARY } } }",
         "providers: { openai: { api_key: { value: CANARY } } }",
+        "providers: { openai: { api_key: { env: [CANARY] } } }",
+        "providers: { openai: { api_keys: [{ CANARY }] } }",
+        "providers: { openai: { headers: { X-Org: [CANARY] } } }",
+        "providers: { openai: { headers: [\"X-Org: CANARY\"] } }",
+        "providers: { openai: { headers: { X-Org: { enw: CANARY } } } }",
         "auth: { keys: [{ name: k, hash: CANARY }] }",
         "auth: { keys: CANARY }",
         "auth: { keys: [CANARY] }",
@@ -92,6 +97,9 @@ fn faults_beside_secrets_do_not_show_them() {
         "key: CANARY: x",
         "password: @CANARY",
         "[CANARY",
+        "{ a: 1, \"api_key\": \"hunter2canary",
+        "a:\n  password:hunter2canary\n  b: 1",
+        "{ a: 1, token: 'hunter2canary\n",
     ] {
         let case = Case::new(format!("version: 1\n{}", text.replace("CANARY", CANARY))).env("SECRET", CANARY);
         assert_clean(&case.faults());

@@ -78,7 +78,7 @@ const READ: Access = Access::Needs(Permission::ConversationsRead);
 const WRITE: Access = Access::Needs(Permission::ConversationsWrite);
 
 macro_rules! route {
-    ($listeners:expr, $method:ident $path:literal, $access:expr, $handler:path, $doc:expr) => {
+    ($listeners:expr, $method:ident $path:expr, $access:expr, $handler:path, $doc:expr) => {
         Route {
             listeners: $listeners,
             method: Method::$method,
@@ -89,6 +89,9 @@ macro_rules! route {
         }
     };
 }
+
+/// Where the metrics are in the table, whatever path the config gives them.
+pub(crate) const METRICS_PATH: &str = "/metrics";
 
 /// Every route of the product.
 pub(crate) static ROUTES: &[Route] = &[
@@ -109,7 +112,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(METRICS, GET "/livez", Access::Anyone, health::health, health::HEALTH),
     route!(METRICS, GET "/readyz", Access::Anyone, health::ready, health::READY),
     route!(METRICS, GET "/startupz", Access::Anyone, health::ready, health::READY),
-    route!(METRICS, GET "/metrics", Access::Anyone, health::metrics, health::METRICS),
+    route!(METRICS, GET METRICS_PATH, Access::Anyone, health::metrics, health::METRICS),
     route!(ADMIN, GET "/admin/v1/config", Access::Needs(Permission::AdminRead), admin::config, admin::CONFIG),
 ];
 

@@ -24,6 +24,7 @@ use super::answer::{self, Answer};
 use super::body::Body;
 use super::routes::{self, Listener, Matched};
 use crate::app::App;
+use crate::app::settings::Settings;
 use crate::identity::{Received, identify};
 use crate::refusal::Refusal;
 use crate::telemetry::record::{self, Record};
@@ -44,13 +45,15 @@ pub(crate) async fn serve(
     let client_id = client_request_id(headers);
     let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let trace = Trace::from_header(traceparent, id.uuid());
-    let matched = routes::find(listener, request.method(), request.uri().path());
+    let settings = app.settings();
+    let path = table_path(listener, request.uri().path(), &settings.config().telemetry.metrics_path);
+    let matched = routes::find(listener, request.method(), path);
     let route = matched.as_ref().map_or("unmatched", |matched| matched.route.path);
     let record = Record::begin(&app, id, client_id, trace, method(request.method()), route);
     let answered = match matched {
         Err(refusal) => Err(refusal),
         Ok(matched) => {
-            let handled = handle(Arc::clone(&app), matched, Arc::clone(&record), peer, request);
+            let handled = handle(Arc::clone(&app), settings, matched, Arc::clone(&record), peer, request);
             AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)))
         }
     };
@@ -74,6 +77,7 @@ pub(crate) async fn serve(
 
 async fn handle(
     app: Arc<App>,
+    settings: Arc<Settings>,
     matched: Matched,
     record: record::Shared,
     peer: SocketAddr,
@@ -81,7 +85,7 @@ async fn handle(
 ) -> Result<Answer, Refusal> {
     let Matched { route, parameters } = matched;
     let received = Received {
-        settings: app.settings(),
+        settings,
         record,
         route,
         peer,
@@ -90,6 +94,15 @@ async fn handle(
     };
     let caller = identify(received)?;
     (route.handler)(routes::Request { app, caller, parameters, http: request }).await
+}
+
+/// The path as the route table has it: only that of the metrics can be chosen in the config.
+fn table_path<'a>(listener: Listener, path: &'a str, metrics: &str) -> &'a str {
+    match (listener, path) {
+        (Listener::Metrics, path) if path == metrics => routes::METRICS_PATH,
+        (Listener::Metrics, routes::METRICS_PATH) => "",
+        (_, path) => path,
+    }
 }
 
 /// The caller's own id, when it is one to three words of visible ASCII and not too long for a log line.

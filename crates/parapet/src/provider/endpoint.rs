@@ -46,6 +46,7 @@ struct Network {
     models: PathAndQuery,
     host: HeaderValue,
     headers: HeaderMap,
+    clock: Arc<dyn domain::Clock>,
 }
 
 /// The head of an answer and the way to its bytes.
@@ -86,6 +87,7 @@ impl Endpoint {
         flavor: wire::openai::Flavor,
         keys: &[config::Secret],
         parts: NetworkParts,
+        clock: Arc<dyn domain::Clock>,
     ) -> Result<Self, http::Error> {
         let mut made = Vec::with_capacity(keys.len().max(1));
         for key in keys {
@@ -103,6 +105,7 @@ impl Endpoint {
             models: PathAndQuery::try_from(format!("{}/models", parts.base_path))?,
             host: HeaderValue::try_from(parts.authority)?,
             headers: parts.headers,
+            clock,
         };
         let via = Via::Network(Box::new(network));
         Ok(Self { name, timeouts, flavor, keys: made, next_key: AtomicUsize::new(0), via })
@@ -244,7 +247,7 @@ impl Network {
         Exchanged {
             status: head.status,
             is_event_stream: content_type.to_ascii_lowercase().starts_with(b"text/event-stream"),
-            retry_after: super::retry_after(&head.headers),
+            retry_after: super::retry_after(&head.headers, self.clock.now()),
             body: AnswerBody::Http { answer: Box::new(answer), pool: Arc::clone(&self.pool), born },
         }
     }

@@ -1,11 +1,13 @@
 //! The simulated provider: an OpenAI-compatible upstream in this very process, for those who have no key yet.
 //!
-//! It takes the bytes of a chat request as they would go over the network and gives back bytes of OpenAI's dialect, so
-//! that everything between caller and provider does the same work as with a real one. Its text is made up from templates,
-//! but about the prompt; tools, structured output, `stop`, limits, `n` and log probabilities are honoured, and usage is counted.
+//! It takes the bytes of a chat request as they would go over the network and gives back bytes of OpenAI's
+//! dialect, so that everything between caller and provider does the same work as with a real one. Its text is
+//! made up from templates, but about the prompt; tools, structured output, `stop`, limits, `n` and log
+//! probabilities are honoured, and usage is counted.
 //!
-//! Pure: it reads no clock and does no I/O. [`answer`] returns a [`Script`] of bytes and waits that the executor plays. The same
-//! settings and the same request give the same bytes, apart from `created`; streamed or not, the answer is the same.
+//! Pure: it reads no clock and does no I/O. [`answer`] returns a [`Script`] of bytes and waits that the
+//! executor plays. The same settings and the same request give the same bytes, apart from `created`; streamed
+//! or not, the answer is the same.
 
 mod dice;
 mod json;
@@ -48,8 +50,8 @@ pub(crate) struct Settings {
     pub(crate) latency: Duration,
     /// Tokens of 4 bytes per second and choice; whatever is not a positive number means: all at once.
     pub(crate) tokens_per_second: f64,
-    /// Words of an answer of some substance, at most 10,000. Greetings and what the prompt asks for word by word
-    /// are as short as they are, and a shorter limit in the prompt comes first.
+    /// Words of an answer of some substance, at most 10,000. Greetings and what the prompt asks for word by
+    /// word are as short as they are, and a shorter limit in the prompt comes first.
     pub(crate) length: RangeInclusive<u32>,
     pub(crate) seed: u64,
 }
@@ -70,10 +72,11 @@ pub(crate) fn answer(settings: &Settings, created: i64, request_body: &[u8]) -> 
     let fingerprint = fingerprint(settings, &request);
     let prompt = Prompt::read(&request);
     let persona = Persona::of(&request);
+    let values = Values::of(&prompt);
     let mut answers = Vec::with_capacity(request.choices);
     for choice in 0..request.choices {
         let mut dice = fingerprint.number(choice as u64).dice();
-        let mut answer = choice_of(settings, &request, &prompt, &persona, &mut dice);
+        let mut answer = choice_of(settings, &request, &prompt, &persona, &values, &mut dice);
         cut_at_stop(&mut answer, &request.stop);
         if let Some(limit) = request.max_tokens {
             answer.limit(limit);
@@ -96,7 +99,8 @@ pub(crate) fn answer(settings: &Settings, created: i64, request_body: &[u8]) -> 
     }
 }
 
-/// What the answer depends on: all that a model would see, but not how the answer is delivered or where it is cut.
+/// What the answer depends on: all that a model would see, but not how the answer is delivered or where it is
+/// cut.
 fn fingerprint(settings: &Settings, request: &Request) -> Fingerprint {
     let mut fingerprint = Fingerprint::new(settings.seed).text(&request.model);
     if let Some(seed) = request.seed {
@@ -120,16 +124,18 @@ fn choice_of(
     request: &Request,
     prompt: &Prompt<'_>,
     persona: &Persona,
+    values: &Values,
     dice: &mut Dice,
 ) -> Answer {
-    let mut values = Values::of(prompt);
-    let calls = tools::calls(request, &values, dice);
+    let calls = tools::calls(request, values, dice);
     if !calls.is_empty() {
         return Answer { text: None, calls, finish: "tool_calls" };
     }
     let text = match &request.format {
-        Format::Schema(schema) => schema::value(schema, &mut values, Optional::Include, dice).to_string(),
-        Format::Object => object(&mut values, dice).to_string(),
+        Format::Schema(schema) => {
+            schema::value(schema, &mut values.clone(), Optional::Include, dice).to_string()
+        }
+        Format::Object => object(&mut values.clone(), dice).to_string(),
         Format::Text => match tools::findings(request, dice) {
             Some(findings) => findings,
             None => text::write(prompt, persona, &settings.length, dice),

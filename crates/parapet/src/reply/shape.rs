@@ -26,6 +26,19 @@ pub(super) struct Chat {
     pub(super) wants_usage: bool,
     /// An agent's answers have a longest length.
     pub(super) length: Option<OutputLength>,
+    /// The head of the provider's chunks, once the answer was cut short: its usage chunk will not come.
+    pub(super) cut: Option<ChunkHead>,
+}
+
+/// What the chunks of a stream have in common.
+#[derive(serde::Deserialize)]
+pub(super) struct ChunkHead {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    created: i64,
+    #[serde(default)]
+    model: String,
 }
 
 /// An agent's answer: collected, because the conversation keeps it.
@@ -91,7 +104,7 @@ impl Shape {
         cost: Option<NanoUsd>,
     ) -> Bytes {
         match self {
-            Self::Chat(_) => Bytes::from_static(openai::DONE),
+            Self::Chat(chat) => chat.closing(&usage),
             Self::Agent(reply) => {
                 let mut out = BytesMut::with_capacity(768);
                 let answer = wire::agent::Answer {
@@ -147,9 +160,23 @@ impl Chat {
         }
         let payload = openai::rewrite(&frame.data, choice.index, passed, Some(FinishReason::Length))
             .map_err(|malformed| Failure::new(Fault::Malformed, "malformed chunk").because(malformed))?;
+        self.cut = serde_json::from_slice(&frame.data).ok();
         let mut out = BytesMut::with_capacity(payload.len() + 8);
         sse::write_data(&mut out, &payload);
         Ok(Step::Truncate(out.freeze()))
+    }
+}
+
+impl Chat {
+    fn closing(&self, usage: &Usage) -> Bytes {
+        let Some(head) = self.cut.as_ref().filter(|_| self.wants_usage) else {
+            return Bytes::from_static(openai::DONE);
+        };
+        let mut out = BytesMut::with_capacity(512);
+        let head = openai::Head { id: &head.id, created: head.created, model: &head.model };
+        openai::ChunkWriter::new(&head).usage(&mut out, usage);
+        out.extend_from_slice(openai::DONE);
+        out.freeze()
     }
 }
 

@@ -184,7 +184,7 @@ fn endpoint(
         base_path: base.path().to_owned(),
         headers,
     };
-    Ok(Endpoint::network(name.clone(), upstream.timeouts, flavor, &keys, parts)?)
+    Ok(Endpoint::network(name.clone(), upstream.timeouts, flavor, &keys, parts, Arc::clone(clock))?)
 }
 
 fn parameters(config: &config::Parameters) -> Parameters {

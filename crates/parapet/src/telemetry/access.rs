@@ -10,7 +10,7 @@ use super::log::Sink;
 /// What is known of a request when it is over. Durations are milliseconds.
 #[derive(Serialize)]
 pub(crate) struct Line<'a> {
-    #[serde(serialize_with = "display")]
+    #[serde(serialize_with = "rfc3339")]
     pub(crate) timestamp: UnixMillis,
     pub(crate) level: &'static str,
     pub(crate) message: &'static str,
@@ -93,6 +93,14 @@ pub(crate) fn pseudonym(tenant: &str, user: &str) -> Arc<str> {
 
 fn display<T: std::fmt::Display, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn rfc3339<S: serde::Serializer>(value: &UnixMillis, to: S) -> Result<S::Ok, S::Error> {
+    match jiff::Timestamp::from_millisecond(value.0) {
+        Ok(time) => to.collect_str(&format_args!("{time:.3}")),
+        Err(_) => to.collect_str(value),
+    }
 }
 
 fn trace_id<S: serde::Serializer>(value: &u128, to: S) -> Result<S::Ok, S::Error> {

@@ -108,12 +108,13 @@ pub(super) async fn one(
     row.as_ref().map(read_conversation).transpose()
 }
 
+// Left alone, the planner takes the primary key and walks through everybody's conversations.
 macro_rules! list {
     ($order:literal) => {
         concat!(
             "SELECT ",
             conversation_columns!(),
-            " FROM conversations WHERE tenant_id = ?1 AND user_id = ?2 \
+            " FROM conversations INDEXED BY conversations_of_owner WHERE tenant_id = ?1 AND user_id = ?2 \
              AND conversation_id > ?3 AND conversation_id < ?4 ORDER BY conversation_id ",
             $order,
             " LIMIT ?5"

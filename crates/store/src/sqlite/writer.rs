@@ -38,6 +38,8 @@ pub struct Writer {
     /// None after a failure, until it has been reopened.
     connection: Option<SqliteConnection>,
     receiver: Receiver,
+    /// Taken up and not carried out yet.
+    group: Vec<Intent>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     reader: Arc<Reader>,
@@ -64,25 +66,32 @@ impl Writer {
         if failed > 0 {
             tracing::warn!(turns = failed, "turns that a stopped process had left running were failed");
         }
-        let connection = Some(connection);
-        Ok(Self { database, durability, connection, receiver, counters, clock, reader, _lock: lock })
+        Ok(Self {
+            database,
+            durability,
+            connection: Some(connection),
+            receiver,
+            group: Vec::with_capacity(GROUP),
+            counters,
+            clock,
+            reader,
+            _lock: lock,
+        })
     }
 
     /// Runs until [`Store::close`](crate::Store::close) was called or every [`Store`](crate::Store) is gone.
     pub async fn run(mut self) {
         let mut closing = Vec::new();
-        let mut group = Vec::with_capacity(GROUP);
-        while closing.is_empty() && self.receiver.recv_many(&mut group, GROUP).await > 0 {
-            self.take_up(&mut group, &mut closing).await;
-        }
-        self.receiver.close();
-        while let Ok(intent) = self.receiver.try_recv() {
-            group.push(intent);
-            if group.len() == GROUP {
-                self.take_up(&mut group, &mut closing).await;
+        while closing.is_empty() && self.step(&mut closing).await {}
+        // Takes what is queued and does not wait for kept places: whoever holds one now holds it too long.
+        self.receiver.intents.close();
+        while let Ok(intent) = self.receiver.intents.try_recv() {
+            self.group.push(intent);
+            if self.group.len() == GROUP {
+                self.carry_out(&mut closing).await;
             }
         }
-        self.take_up(&mut group, &mut closing).await;
+        self.carry_out(&mut closing).await;
         self.reader.close().await;
         if let Some(connection) = self.connection.take()
             && let Err(error) = connection::close(connection).await
@@ -95,19 +104,25 @@ impl Writer {
         }
     }
 
-    async fn take_up(&mut self, group: &mut Vec<Intent>, closing: &mut Vec<Reply<()>>) {
-        self.counters.taken_up(group.len());
-        let mut intents = Vec::with_capacity(group.len());
-        for intent in group.drain(..) {
+    /// Waits for something to do and does what there is; false if nobody can ask any more.
+    async fn step(&mut self, closing: &mut Vec<Reply<()>>) -> bool {
+        let taken = self.receiver.intents.recv_many(&mut self.group, GROUP).await;
+        self.carry_out(closing).await;
+        taken > 0
+    }
+
+    async fn carry_out(&mut self, closing: &mut Vec<Reply<()>>) {
+        self.counters.taken_up(self.group.len());
+        let mut intents = Vec::with_capacity(self.group.len());
+        for intent in self.group.drain(..) {
             match intent {
                 Intent::Close { reply } => closing.push(reply),
                 other => intents.push(other),
             }
         }
-        self.carry_out(intents).await;
-    }
-
-    async fn carry_out(&mut self, intents: Vec<Intent>) {
+        if intents.is_empty() {
+            return;
+        }
         match self.commit(&intents).await {
             Ok(results) => {
                 for (intent, result) in intents.into_iter().zip(results) {
@@ -265,5 +280,147 @@ fn finish(intent: Intent, result: Result<Done, Error>) {
 fn answer<T>(reply: Option<Reply<T>>, result: Result<T, Error>) {
     if let Some(reply) = reply {
         drop(reply.send(result));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Faults of the disk, which need a hand on the writer's own connection.
+
+    use std::time::Duration;
+
+    use domain::{
+        AttemptId, IdSource, Outcome, SystemClock, TenantId, TimeOrderedIds, UnixMillis, Usage, UserId,
+    };
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{Options, Owner, Store};
+
+    struct Fixture {
+        store: Store,
+        writer: Writer,
+        ids: Arc<TimeOrderedIds<SystemClock>>,
+        dir: TempDir,
+    }
+
+    impl Fixture {
+        async fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let ids = Arc::new(TimeOrderedIds::new(SystemClock::default()));
+            let options = Options {
+                data_dir: dir.path().to_owned(),
+                durability: Durability::Full,
+                clock: Arc::new(SystemClock::default()),
+                ids: ids.clone(),
+            };
+            let (store, writer) = Store::open(options).await.unwrap();
+            Self { store, writer, ids, dir }
+        }
+
+        fn row(&self, text: &str) -> LedgerRow {
+            let owner =
+                Owner { tenant: TenantId::new("t").unwrap(), user: UserId::new("u").unwrap(), key: None };
+            LedgerRow {
+                attempt: AttemptId { request: self.ids.request(), number: 1 },
+                owner,
+                agent: None,
+                model: text.into(),
+                provider: None,
+                upstream_model: None,
+                tags: None,
+                usage: Usage::default(),
+                cost: None,
+                price_version: None,
+                config_hash: "".into(),
+                release: "".into(),
+                client_request_id: None,
+                outcome: Outcome::Ok,
+                code: None,
+                started_at: UnixMillis(0),
+                duration: Duration::ZERO,
+                time_to_first_token: None,
+                conversation: None,
+            }
+        }
+
+        /// Settles several rows in one group.
+        async fn settle(&mut self, rows: &[LedgerRow]) -> Vec<Result<(), Error>> {
+            let before = self.store.stats();
+            let waiting: Vec<_> = rows
+                .iter()
+                .map(|row| {
+                    let (reply, answer) = tokio::sync::oneshot::channel();
+                    let slot = self.store.slot().unwrap();
+                    slot.send(Intent::Settle { rows: vec![row.clone()], reply: Some(reply) });
+                    answer
+                })
+                .collect();
+            assert!(self.writer.step(&mut Vec::new()).await);
+            let after = self.store.stats();
+            assert_eq!(after.groups + after.failed_groups, before.groups + before.failed_groups + 1);
+            let mut results = Vec::new();
+            for answer in waiting {
+                results.push(answer.await.unwrap());
+            }
+            results
+        }
+
+        async fn pragma(&mut self, pragma: &'static str) {
+            sqlx::query(pragma).execute(self.writer.connection.as_mut().unwrap()).await.unwrap();
+        }
+
+        async fn settled(&self, row: &LedgerRow) -> bool {
+            let found = self.store.attempts(&row.owner.tenant, row.attempt.request).await.unwrap();
+            assert!(found.is_empty() || found == std::slice::from_ref(row));
+            !found.is_empty()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_the_whole_group_and_heals() {
+        let mut fixture = Fixture::new().await;
+        let (small, large) = (fixture.row("small"), fixture.row(&"large ".repeat(20_000)));
+        fixture.pragma("PRAGMA max_page_count = 1").await; // at least what it has
+        let rows = [small.clone(), large.clone()];
+        assert_eq!(fixture.settle(&rows).await, [Err(Error::Full), Err(Error::Full)]);
+        assert_eq!(fixture.settle(&rows[1..]).await, [Err(Error::Full)], "also outside a transaction");
+        assert!(!fixture.settled(&small).await && !fixture.settled(&large).await);
+        assert_eq!(fixture.settle(&rows[..1]).await, [Ok(())], "what fits is still written");
+        fixture.pragma("PRAGMA max_page_count = 1000000").await;
+        assert_eq!(fixture.settle(&rows).await, [Ok(()), Ok(())]);
+        assert!(fixture.settled(&small).await && fixture.settled(&large).await);
+    }
+
+    #[tokio::test]
+    async fn after_a_refusal_of_the_disk_the_database_is_reopened_and_checked() {
+        let mut fixture = Fixture::new().await;
+        let rows = [fixture.row("1"), fixture.row("2")];
+        // Stands for every error that is neither a full disk nor a constraint.
+        fixture.pragma("PRAGMA query_only = ON").await;
+        assert_eq!(fixture.settle(&rows).await, [Err(Error::Unavailable), Err(Error::Unavailable)]);
+        assert!(fixture.writer.connection.is_none(), "the connection is not trusted any more");
+        assert_eq!(fixture.settle(&rows).await, [Ok(()), Ok(())]);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_fails_the_check_takes_no_writes() {
+        let mut fixture = Fixture::new().await;
+        let rows: Vec<LedgerRow> = (0..200).map(|number| fixture.row(&number.to_string())).collect();
+        assert!(fixture.settle(&rows).await.iter().all(Result::is_ok));
+        fixture.pragma("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let path = fixture.dir.path().join("parapet.db");
+        let good = std::fs::read(&path).unwrap();
+        let mut damaged = good.clone();
+        let pages = damaged.len() / 4096;
+        damaged[4096 * (pages - 3)..].fill(0x5a);
+        std::fs::write(&path, damaged).unwrap();
+        fixture.pragma("PRAGMA query_only = ON").await;
+        let rows = [fixture.row("1")];
+        for _ in 0..3 {
+            assert_eq!(fixture.settle(&rows).await, [Err(Error::Unavailable)]);
+        }
+        std::fs::write(&path, good).unwrap();
+        assert_eq!(fixture.settle(&rows).await, [Ok(())], "back when the file is");
     }
 }

@@ -75,19 +75,21 @@ pub fn check(body: &[u8], max_depth: u32) -> Result<(), Fault> {
     scanner.end()
 }
 
-/// Names and value spans of a top-level object, in order, duplicates included.
+/// Calls `each` with the name and the value's span of every member of a top-level object, in order, duplicates
+/// included.
 ///
 /// # Errors
-/// If `body` is not one JSON object.
-pub fn members(body: &[u8]) -> Result<Vec<(Text<'_>, Span)>, Fault> {
+/// If `body` is not one JSON object, and whatever `each` returns.
+pub fn members<'a, E: From<Fault>>(
+    body: &'a [u8],
+    mut each: impl FnMut(Text<'a>, Span) -> Result<(), E>,
+) -> Result<(), E> {
     let mut scanner = Scanner::new(body)?;
-    let mut found = Vec::with_capacity(16);
     let mut object = scanner.object()?;
     while let Some(name) = scanner.member(&mut object)? {
-        found.push((name, scanner.skip()?));
+        each(name, scanner.skip()?)?;
     }
-    scanner.end()?;
-    Ok(found)
+    Ok(scanner.end()?)
 }
 
 /// The kind of the value that comes next.
@@ -460,8 +462,12 @@ mod tests {
     #[test]
     fn members_are_found_with_their_spans_and_real_names() {
         let body = br#" { "a" : [1, 2] , "\u0062":"x","a":null } "#;
-        let found = members(body).unwrap();
-        let shown: Vec<_> = found.iter().map(|(name, span)| (name.decode(), span.of(body))).collect();
+        let mut shown = Vec::new();
+        let each = |name: Text<'static>, span: Span| -> Result<(), Fault> {
+            shown.push((name.decode(), span.of(body)));
+            Ok(())
+        };
+        members(body, each).unwrap();
         assert_eq!(shown, [("a".into(), &b"[1, 2]"[..]), ("b".into(), b"\"x\""), ("a".into(), b"null")]);
     }
 
@@ -522,7 +528,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             let _ = check(&bytes, 64);
-            let _ = members(&bytes);
+            let _ = members(&bytes, |_, _| Ok::<_, Fault>(()));
         }
 
         #[test]

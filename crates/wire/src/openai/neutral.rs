@@ -10,6 +10,9 @@ use crate::call::{Call, Json, Message, Part, ResponseFormat, Role, Tool, ToolCal
 use crate::json;
 use crate::openai::{ChatRequest, Refused};
 
+/// Unknown members that are named: enough to refuse a request by, and no more memory than that.
+const MAX_UNCARRIED: usize = 64;
+
 impl ChatRequest {
     /// The whole request, an agent's additions included.
     ///
@@ -17,12 +20,10 @@ impl ChatRequest {
     /// If a member that has a neutral form does not have the dialect's.
     pub fn to_call(&self) -> Result<Call, Refused> {
         let mut call = Call { model: self.model().to_owned(), stream: self.stream(), ..Call::default() };
-        for (name, span) in json::members(self.body())? {
-            let value = span.of(self.body());
-            if value != b"null" {
-                read_member(&mut call, &name.decode(), value)?;
-            }
-        }
+        json::members(self.body(), |name, span| match span.of(self.body()) {
+            b"null" => Ok(()),
+            value => read_member(&mut call, &name.decode(), value),
+        })?;
         call.parameters.max_tokens = self.max_tokens();
         if let Some((system, defaults)) = self.agent() {
             call.messages.insert(0, system);
@@ -78,7 +79,8 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
         "reasoning_effort" => p.reasoning_effort = Some(read(value, path)?),
         "parallel_tool_calls" => call.parallel_tool_calls = Some(read(value, path)?),
         "user" => call.user = Some(read(value, path)?),
-        unknown => call.uncarried.push(unknown.to_owned()),
+        unknown if call.uncarried.len() < MAX_UNCARRIED => call.uncarried.push(unknown.to_owned()),
+        _ => {}
     }
     Ok(())
 }

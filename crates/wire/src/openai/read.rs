@@ -7,6 +7,10 @@ use crate::json::{Fault, FaultKind, Kind, Scanner, Text};
 use crate::openai::failure::{read_failure, read_flat_failure};
 use crate::openai::usage::read_usage;
 
+/// What is read is bounded, so that a small hostile text cannot become a large structure.
+const MAX_CHOICES: usize = 128;
+const MAX_TOOL_CALLS: usize = 1024;
+
 /// Reads the payload of one stream event.
 ///
 /// Usage beside choices, which some servers send unasked, is read and left in place: it would have come without
@@ -71,6 +75,9 @@ fn choices<'a>(scanner: &mut Scanner<'a>, content: &str) -> Result<Vec<Choice<'a
     let mut choices = Vec::new();
     let mut array = scanner.array()?;
     while scanner.element(&mut array)? {
+        if choices.len() == MAX_CHOICES {
+            return Err(scanner.fault(FaultKind::Kind("at most 128 choices")));
+        }
         choices.push(choice(scanner, content)?);
     }
     Ok(choices)
@@ -82,7 +89,7 @@ fn choice<'a>(scanner: &mut Scanner<'a>, content: &str) -> Result<Choice<'a>, Fa
     while let Some(name) = scanner.member(&mut object)? {
         match &*name.decode() {
             "index" if !scanner.null()? => choice.index = index(scanner)?,
-            "finish_reason" if !scanner.null()? => choice.finish = Some(finish_reason(scanner.string()?)),
+            "finish_reason" if !scanner.null()? => choice.finish = finish_reason(scanner.string()?),
             name if name == content && !scanner.null()? => said(scanner, &mut choice)?,
             "index" | "finish_reason" => {}
             name if name == content => {}
@@ -106,6 +113,9 @@ fn said<'a>(scanner: &mut Scanner<'a>, choice: &mut Choice<'a>) -> Result<(), Fa
             "tool_calls" if !scanner.null()? => {
                 let mut array = scanner.array()?;
                 while scanner.element(&mut array)? {
+                    if choice.tools.len() == MAX_TOOL_CALLS {
+                        return Err(scanner.fault(FaultKind::Kind("at most 1024 tool calls")));
+                    }
                     let position = u32::try_from(choice.tools.len()).unwrap_or(u32::MAX);
                     choice.tools.push(tool_fragment(scanner, position)?);
                 }
@@ -175,12 +185,14 @@ fn index(scanner: &mut Scanner<'_>) -> Result<u32, Fault> {
     number.parse().map_err(|_| scanner.fault(FaultKind::Kind("an index")))
 }
 
-fn finish_reason(text: Text<'_>) -> FinishReason {
+/// Some servers say "" where others say null.
+fn finish_reason(text: Text<'_>) -> Option<FinishReason> {
     match &*text.decode() {
-        "stop" => FinishReason::Stop,
-        "length" => FinishReason::Length,
-        "tool_calls" | "function_call" => FinishReason::ToolCalls,
-        "content_filter" => FinishReason::ContentFilter,
-        _ => FinishReason::Other,
+        "" => None,
+        "stop" => Some(FinishReason::Stop),
+        "length" => Some(FinishReason::Length),
+        "tool_calls" | "function_call" => Some(FinishReason::ToolCalls),
+        "content_filter" => Some(FinishReason::ContentFilter),
+        _ => Some(FinishReason::Other),
     }
 }

@@ -6,6 +6,8 @@
 //! request costs one copy of its body, and none if its model already has the provider's name for it.
 
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use bytes::{Bytes, BytesMut};
 

@@ -111,6 +111,25 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_finish_reason_is_none() {
+        let open = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":""}]}"#;
+        assert!(read_all(&[open, "[DONE]"]).is_err());
+        assert!(read_all(&[open, STOP_0, "[DONE]"]).unwrap().end().is_ok());
+    }
+
+    #[test]
+    fn a_small_text_cannot_become_a_large_structure() {
+        let many = |item: &str, count| [item].repeat(count).join(",");
+        let choices = |count| format!(r#"{{"choices":[{}]}}"#, many("{}", count));
+        assert!(read_chunk(choices(128).as_bytes()).is_ok());
+        assert!(read_chunk(choices(129).as_bytes()).is_err());
+        let tools =
+            |count| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{}]}}}}]}}"#, many("{}", count));
+        assert!(read_chunk(tools(1024).as_bytes()).is_ok());
+        assert!(read_chunk(tools(1025).as_bytes()).is_err());
+    }
+
+    #[test]
     fn an_event_named_error_is_one_whatever_its_payload_says() {
         let mut named = frame(r#"{"choices":[]}"#);
         named.name = Some(Bytes::from_static(b"error"));

@@ -1,6 +1,7 @@
 //! The guard alone, then with hyper behind it.
 
 mod accepted;
+mod order;
 mod reference;
 mod refused;
 mod served;

@@ -1,10 +1,12 @@
-//! The few things the simulated model does know: what the caller told it earlier in the conversation, small sums, some capitals.
+//! The few things the simulated model does know: what the caller told it earlier in the conversation, small
+//! sums, some capitals.
 //!
 //! Remembering is what shows that a conversation survived: tell it your name, restart the server, ask.
 
 use super::words::{bare, capitalised, sentences, words};
 
-/// The exact answer to the last of the user's messages, if there is one. `earlier` are those before it, oldest first.
+/// The exact answer to the last of the user's messages, if there is one. `earlier` are those before it,
+/// oldest first.
 pub(super) fn answer(text: &str, earlier: &[&str]) -> Option<String> {
     if text.len() > 400 {
         return None;

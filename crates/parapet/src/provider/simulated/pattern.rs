@@ -1,7 +1,7 @@
 //! Texts that match a regular expression, for the `pattern` of a JSON schema.
 //!
-//! Covers what patterns of schemas are made of: literals, classes, groups, alternatives, repetition. A pattern with
-//! anything else (look-around, back references, named classes of Unicode) has no text here.
+//! Covers what patterns of schemas are made of: literals, classes, groups, alternatives, repetition. A
+//! pattern with anything else (look-around, back references, named classes of Unicode) has no text here.
 
 use super::dice::Dice;
 
@@ -9,6 +9,8 @@ use super::dice::Dice;
 const LONGEST: usize = 1024;
 /// How deep groups may nest.
 const DEEPEST: usize = 32;
+/// Work for one pattern: repetitions of nothing would go on for ever.
+const STEPS: usize = 20_000;
 
 /// A text that matches `pattern` and has `least..=most` characters, if one is found.
 pub(super) fn text(pattern: &str, least: usize, most: usize, dice: &mut Dice) -> Option<String> {
@@ -21,10 +23,13 @@ pub(super) fn text(pattern: &str, least: usize, most: usize, dice: &mut Dice) ->
     if parser.at != signs.len() {
         return None;
     }
+    let mut steps = STEPS;
     // Open repetitions are made longer until the text is long enough.
     for more in [1, 0, 2, 3, 5, 8, 12, 20, 40, least] {
         let mut made = String::new();
-        if node.write(more, dice, &mut made).is_some() && (least..=most).contains(&made.chars().count()) {
+        if node.write(more, dice, &mut steps, &mut made).is_some()
+            && (least..=most).contains(&made.chars().count())
+        {
             return Some(made);
         }
     }
@@ -39,14 +44,12 @@ enum Node {
 }
 
 impl Node {
-    fn write(&self, more: usize, dice: &mut Dice, out: &mut String) -> Option<()> {
-        if out.len() > LONGEST {
-            return None;
-        }
+    fn write(&self, more: usize, dice: &mut Dice, steps: &mut usize, out: &mut String) -> Option<()> {
+        *steps = steps.checked_sub(1).filter(|_| out.len() <= LONGEST)?;
         match self {
             Self::Class(signs) => out.push(*signs.get(dice.below(signs.len()))?),
-            Self::Sequence(nodes) => nodes.iter().try_for_each(|node| node.write(more, dice, out))?,
-            Self::OneOf(nodes) => nodes.get(dice.below(nodes.len()))?.write(more, dice, out)?,
+            Self::Sequence(nodes) => nodes.iter().try_for_each(|node| node.write(more, dice, steps, out))?,
+            Self::OneOf(nodes) => nodes.get(dice.below(nodes.len()))?.write(more, dice, steps, out)?,
             Self::Repeat { of, least, most } => {
                 let count = least.saturating_add(if *least > 0 && most.is_none() {
                     more.saturating_sub(1)
@@ -55,7 +58,7 @@ impl Node {
                 });
                 let count = most.map_or(count, |most| count.min(most)).max(*least);
                 for _ in 0..count {
-                    of.write(more, dice, out)?;
+                    of.write(more, dice, steps, out)?;
                 }
             }
         }
@@ -114,6 +117,8 @@ impl Parser<'_> {
             '.' => Some(Node::Class(range('a', 'z'))),
             '\\' => self.escape().map(Node::Class),
             '*' | '+' | '?' => None,
+            // A second repetition; a brace before anything else is a brace.
+            '{' if self.peek().is_some_and(|next| next.is_ascii_digit()) => None,
             sign => Some(Node::Class(vec![sign])),
         }
     }
@@ -266,7 +271,20 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_has_no_text() {
-        for pattern in ["(?=a)b", "(?!x)y", "(a)\\1", "\\p{L}", "a{1000000}", "((", "[", "*", "a{2", "\\"] {
+        for pattern in [
+            "(?=a)b",
+            "(?!x)y",
+            "(a)\\1",
+            "\\p{L}",
+            "a{1000000}",
+            "((",
+            "[",
+            "*",
+            "a{2",
+            "\\",
+            "((()*)*)*{900000}",
+            "(?:){9000000}",
+        ] {
             assert_eq!(made(pattern), None, "{pattern}");
         }
     }

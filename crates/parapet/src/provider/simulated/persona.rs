@@ -27,7 +27,8 @@ impl Persona {
 
     fn learn(&mut self, sentence: &str) {
         let words: Vec<&str> = sentence.split_whitespace().collect();
-        if let Some(at) = after(&words, &["your", "name", "is"]).or_else(|| after(&words, &["called"]))
+        if let Some(at) =
+            after(&words, &["your", "name", "is"]).or_else(|| after(&words, &["you", "are", "called"]))
             && let Some(name) = words.get(at).filter(|word| is_name(word))
         {
             self.name.get_or_insert_with(|| bare(name).to_owned());
@@ -120,7 +121,7 @@ mod tests {
             ("You are Ada, an expert tutor of mathematics.", Some("I am Ada, a tutor")),
             ("Your name is Max. You're a helpful assistant.", Some("I am Max, an assistant")),
             ("Act as a travel guide for New York, and be kind.", Some("I am a travel guide for New York")),
-            ("Answer in JSON.", None),
+            ("We are a company called Acme. Answer in JSON.", None),
         ];
         for (prompt, introduced) in cases {
             assert_eq!(introduction(prompt).as_deref(), introduced, "{prompt}");

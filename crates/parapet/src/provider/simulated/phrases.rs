@@ -7,10 +7,18 @@
 pub(super) const NOTE: &str =
     "(This is a simulated answer. To talk to a real model, add a provider with an API key to your config.)";
 
-pub(super) const IDENTITY: &str = "I am the simulated model that comes with Parapet: I make up plausible text about what you \
-     write, so that everything around a model can be tried without a key. To talk to a real one, add a provider to your \
-     config and list it under the agent's models:\n\n```yaml\nproviders:\n  openai: { api_key: \"${env:OPENAI_API_KEY}\" }\nagents:\n  \
-     support:\n    models: [openai/gpt-4o-mini]\n```";
+pub(super) const IDENTITY: &str = "\
+I am the simulated model that comes with Parapet: I make up plausible text about what you write, so that everything \
+around a model can be tried without a key. To talk to a real one, add a provider to your config and list it under the \
+agent's models:
+
+```yaml
+providers:
+  openai: { api_key: \"${env:OPENAI_API_KEY}\" }
+agents:
+  support:
+    models: [openai/gpt-4o-mini]
+```";
 
 pub(super) const GREETINGS: &[&str] = &["Hello!", "Hi there!", "Hi, good to see you!", "Hello and welcome!"];
 
@@ -119,10 +127,9 @@ pub(super) const YES_NO_VAGUE: &[&str] = &[
 ];
 
 pub(super) const FACT: &[&str] = &[
-    "That depends mostly on {k}, so let me give you the usual case.",
-    "In the usual case the answer lies in {k}.",
-    "There is no single answer, but with {k} a good estimate is possible.",
-    "The most common answer has to do with {k}.",
+    "As for “{s}”: there is no single answer, but a good estimate is possible.",
+    "“{S}” has a usual answer and a few exceptions, so let me begin with the usual one.",
+    "The answer to “{s}” depends on the details, so here is the most common case.",
 ];
 
 pub(super) const TASK: &[&str] = &[
@@ -159,7 +166,7 @@ pub(super) const LISTS: &[&str] = &[
 pub(super) const ITEMS: &[&str] = &[
     "**Start small**: try one thing about {k} and see what happens",
     "**Write it down**: a short note on {k} saves a long search later",
-    "**Keep it regular**: a little {k} every day goes further than a lot at once",
+    "**Keep it regular**: a little of {k} every day goes further than a lot at once",
     "**Ask around**: someone has been through {k} before you",
     "**Measure first**: know how things are with {k} before you change anything",
     "**Remove one thing**: less is often more with {k}",
@@ -209,41 +216,103 @@ pub(super) const CLOSERS: &[&str] = &[
     "If you tell me what you have tried so far, we can go on from there.",
 ];
 
-pub(super) const LETTER: &str = "Subject: {S}\n\nHello,\n\nI am writing to you about {s}. I would like to find a solution that works for \
-     both of us, and I am happy to give you any details you need. Could you let me know by the end of the week how you \
-     would like to proceed?\n\nThank you very much and kind regards,\n[Your name]";
+pub(super) const LETTER: &str = "\
+Subject: {S}
+
+Hello,
+
+I am writing to you about {s}. I would like to find a solution that works for both of us, and I am happy to give you \
+any details you need. Could you let me know by the end of the week how you would like to proceed?
+
+Thank you very much and kind regards,
+[Your name]";
 
 pub(super) const POEMS: &[&str] = &[
-    "A quiet thought of {s},\nit came along the morning street,\nand where the light and shadow meet\nit stayed a while, then went its way.",
-    "Early light, soft rain\n{s} in a silver pause\nthe day holds its breath",
-    "If {s} could speak to me,\nit would not ask for more than this:\na window open to the sea,\nan hour that nobody will miss.",
+    "\
+A quiet thought of {s},
+it came along the morning street,
+and where the light and shadow meet
+it stayed a while, then went its way.",
+    "\
+Early light, soft rain
+{s} in a silver pause
+the day holds its breath",
+    "\
+If {s} could speak to me,
+it would not ask for more than this:
+a window open to the sea,
+an hour that nobody will miss.",
 ];
 
-/// Code by language: `{f}` is the name of the function, `{k}` a keyword.
+/// Code by language: `{f}` is the name of the function, `{k}` what it is about.
 pub(super) const CODE: &[(&str, &str)] = &[
     (
         "python",
-        "def {f}(items):\n    \"\"\"Return what {k} leaves of the items.\"\"\"\n    result = []\n    for item in items:\n        if item:\n            result.append(item)\n    return result\n\n\nprint({f}([\"a\", \"\", \"b\"]))",
+        r#"def {f}(items):
+    """Return what {k} leaves of the items."""
+    result = []
+    for item in items:
+        if item:
+            result.append(item)
+    return result
+
+
+print({f}(["a", "", "b"]))"#,
     ),
     (
         "javascript",
-        "// Returns what {k} leaves of the items.\nfunction {f}(items) {\n  return items.filter((item) => Boolean(item));\n}\n\nconsole.log({f}([\"a\", \"\", \"b\"]));",
+        r#"// Returns what {k} leaves of the items.
+function {f}(items) {
+  return items.filter((item) => Boolean(item));
+}
+
+console.log({f}(["a", "", "b"]));"#,
     ),
     (
         "rust",
-        "/// Returns what {k} leaves of the items.\nfn {f}<'a>(items: &[&'a str]) -> Vec<&'a str> {\n    items.iter().copied().filter(|item| !item.is_empty()).collect()\n}\n\nfn main() {\n    println!(\"{:?}\", {f}(&[\"a\", \"\", \"b\"]));\n}",
+        r#"/// Returns what {k} leaves of the items.
+fn {f}<'a>(items: &[&'a str]) -> Vec<&'a str> {
+    items.iter().copied().filter(|item| !item.is_empty()).collect()
+}
+
+fn main() {
+    println!("{:?}", {f}(&["a", "", "b"]));
+}"#,
     ),
     (
         "go",
-        "// {f} returns what {k} leaves of the items.\nfunc {f}(items []string) []string {\n\tvar result []string\n\tfor _, item := range items {\n\t\tif item != \"\" {\n\t\t\tresult = append(result, item)\n\t\t}\n\t}\n\treturn result\n}",
+        r#"// {f} returns what {k} leaves of the items.
+func {f}(items []string) []string {
+	var result []string
+	for _, item := range items {
+		if item != "" {
+			result = append(result, item)
+		}
+	}
+	return result
+}"#,
     ),
     (
         "sql",
-        "-- What {k} leaves, newest first.\nSELECT id, name, created_at\nFROM {f}\nWHERE deleted_at IS NULL\nORDER BY created_at DESC\nLIMIT 20;",
+        "\
+-- What {k} leaves, newest first.
+SELECT id, name, created_at
+FROM {f}
+WHERE deleted_at IS NULL
+ORDER BY created_at DESC
+LIMIT 20;",
     ),
     (
         "bash",
-        "#!/usr/bin/env bash\n# Prints what {k} leaves of the lines.\nset -euo pipefail\n\n{f}() {\n  grep -v '^$' \"$1\"\n}\n\n{f} \"${1:?usage: $0 FILE}\"",
+        r#"#!/usr/bin/env bash
+# Prints what {k} leaves of the lines.
+set -euo pipefail
+
+{f}() {
+  grep -v '^$' "$1"
+}
+
+{f} "${1:?usage: $0 FILE}""#,
     ),
 ];
 

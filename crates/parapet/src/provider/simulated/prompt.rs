@@ -1,7 +1,7 @@
 //! What the caller wants: a rough reading of the last message of the user, in its context.
 //!
-//! English only, by openings (`how do i …`) and telling words. A message that cannot be understood is still spoken about,
-//! by its keywords. A follow-up (`and why?`) takes its subject from the turn before.
+//! English only, by openings (`how do i …`) and telling words. A message that cannot be understood is still
+//! spoken about, by its keywords. A follow-up (`and why?`) takes its subject from the turn before.
 
 use super::known;
 use super::openings::{
@@ -162,16 +162,17 @@ impl Reading {
                 found.push(word);
             }
         }
-        let topics = match intent {
+        let mut topics = match intent {
             Intent::Letter | Intent::Poem => vec![subject.clone()],
             Intent::List(_) => topics(&subject, 4),
-            Intent::Code(_) => {
-                let mut topics = topics(focus, 6);
-                topics.retain(|topic| !CODE_THINGS.iter().any(|thing| topic.ends_with(thing)));
-                topics
-            }
             _ => topics(focus, 6),
         };
+        if matches!(intent, Intent::Code(_)) {
+            topics.retain(|topic| !CODE_THINGS.iter().any(|thing| topic.ends_with(thing)));
+        }
+        if topics.is_empty() && matches!(intent, Intent::About | Intent::Statement) {
+            topics.push(subject.clone());
+        }
         let telling = low.iter().filter(|word| !is_filler(word) && word.chars().nth(1).is_some()).count();
         let asks = matches!(
             intent,
@@ -205,8 +206,11 @@ fn intent(text: &str, raw: &[&str], low: &[String]) -> (Intent, usize) {
     if IDENTITY.iter().any(|question| opens_with(rest, question).is_some()) {
         return (Intent::Identity, at);
     }
-    if let Some((what, value)) = known::told(text) {
+    if let Some((what, value)) = known::told(text).filter(|_| !text.contains('?')) {
         return (Intent::Told(what, value), at);
+    }
+    if ["help", "help me", "help us"].iter().any(|plea| opens_with(rest, plea) == Some(rest.len())) {
+        return (Intent::Greeting, low.len());
     }
     if let Some(at) = opens(MORE) {
         return (Intent::More, at);
@@ -231,18 +235,22 @@ fn intent(text: &str, raw: &[&str], low: &[String]) -> (Intent, usize) {
     if let Some((count, at)) = list(rest, at) {
         return (Intent::List(count), at);
     }
-    if let Some(at) = opens(WRITE) {
-        return match () {
-            () if has("email") || has("letter") || has("mail") || has("message") => (Intent::Letter, at),
-            () if has("poem") || has("haiku") || has("song") || has("limerick") => (Intent::Poem, at),
-            () => (Intent::Task, at.saturating_sub(1)),
+    if let Some(matter) = opens(WRITE) {
+        let letter = ["email", "letter", "mail", "message"].into_iter().any(has);
+        let poem = ["poem", "haiku", "song", "limerick"].into_iter().any(has);
+        return if letter {
+            (Intent::Letter, matter)
+        } else if poem {
+            (Intent::Poem, matter)
+        } else {
+            (Intent::Task, at)
         };
     }
     if let Some(at) = opens(HOW_TO) {
         return (Intent::HowTo, at);
     }
-    if let Some(found) = opens(FACT) {
-        return (Intent::Fact, if found == at + 1 { at } else { found });
+    if opens(FACT).is_some() {
+        return (Intent::Fact, at);
     }
     if let Some(at) = opens(ABOUT) {
         return (Intent::About, at);
@@ -427,6 +435,9 @@ mod tests {
             ("Write an email to my landlord about the heating", Intent::Letter, "the heating"),
             ("write a haiku about autumn", Intent::Poem, "autumn"),
             ("Tell me a joke", Intent::Joke, "tell you a joke"),
+            ("can you help me?", Intent::Greeting, ""),
+            ("help", Intent::Greeting, ""),
+            ("Write me a story about a ship", Intent::Task, "write you a story about a ship"),
             ("Who are you?", Intent::Identity, "who are"),
             ("When does the shop open?", Intent::Fact, "when does the shop open"),
             ("My name is Sam", Intent::Told("name".into(), "Sam".into()), "your name is Sam"),

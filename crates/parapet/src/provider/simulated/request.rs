@@ -3,6 +3,8 @@
 //!
 //! Null stands for absent, as in the original. Members not named here are ignored.
 
+use std::collections::HashSet;
+
 use super::json::Json;
 
 pub(super) struct Request {
@@ -134,12 +136,14 @@ fn messages(body: &Json) -> Result<Vec<Message>, Fault> {
         });
     }
     let mut messages: Vec<Message> = Vec::with_capacity(list.len());
+    let mut asked: HashSet<String> = HashSet::new();
     for (at, json) in list.iter().enumerate() {
         let message = message(json, at)?;
-        let orphan = message.role == Role::Tool
-            && !messages.iter().rev().find(|earlier| earlier.role != Role::Tool).is_some_and(|asked| {
-                asked.calls.iter().any(|call| Some(call.id.as_str()) == message.answers.as_deref())
-            });
+        if message.role != Role::Tool {
+            asked = message.calls.iter().map(|call| call.id.clone()).collect();
+        }
+        let orphan =
+            message.role == Role::Tool && !message.answers.as_ref().is_some_and(|call| asked.contains(call));
         if orphan {
             return Err(Fault {
                 message:
@@ -161,8 +165,9 @@ fn message(json: &Json, at: usize) -> Result<Message, Fault> {
     let role = match role.as_str() {
         Some("system" | "developer") => Role::System,
         Some("user") => Role::User,
-        Some("assistant") => Role::Assistant,
-        Some("tool" | "function") => Role::Tool,
+        // `function` is the deprecated forerunner of `tool`: allowed, but nothing is made of it.
+        Some("assistant" | "function") => Role::Assistant,
+        Some("tool") => Role::Tool,
         _ => return Err(wrong_value(&param(), "'system', 'developer', 'user', 'assistant' or 'tool'")),
     };
     let mut message = Message { role, text: String::new(), images: 0, calls: Vec::new(), answers: None };

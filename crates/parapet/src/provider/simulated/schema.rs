@@ -1,19 +1,24 @@
 //! Makes a JSON value that a JSON schema (2020-12 and its older dialects) accepts.
 //!
-//! Honoured: types, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, lengths and counts,
-//! `uniqueItems`, bounds and `multipleOf`, `format`, `pattern`, `$ref` within the document, `allOf`; of `anyOf` and `oneOf`
-//! the first branch. Not looked at: `not`, `if`, `dependent*`, `contains`, `propertyNames`.
+//! Honoured: types, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`,
+//! `prefixItems`, lengths and counts, `uniqueItems`, bounds and `multipleOf`, `format`, `pattern`, `$ref`
+//! within the document, `allOf`; of `anyOf` and `oneOf` the first branch. Not looked at: `not`, `if`,
+//! `dependent*`, `contains`, `propertyNames`.
 //!
-//! A schema is seen as layers: the object itself and everything it refers to, laid over each other. Nothing is
-//! copied, and depth, layers and size of what is made are bounded, so that no schema is too recursive or too greedy.
+//! A schema is seen as layers: the object itself and everything it refers to, laid over each other. Nothing
+//! is copied, and depth, layers and size of what is made are bounded, so that no schema is too recursive or
+//! too greedy.
 
 use super::dice::Dice;
 use super::json::{Json, whole};
 use super::pattern;
 use super::values::{Values, number_for};
 
-/// Layers of one schema that are looked at.
+/// Layers of one schema that are looked at, and branches of one choice.
 const LAYERS: usize = 64;
+/// Members of one object, and options of one `enum` that are looked for in the prompt.
+const MEMBERS: usize = 1024;
+const OPTIONS: usize = 256;
 /// From this depth on, everything that can be left out is.
 const DEEP: usize = 5;
 /// Where a schema that cannot end is given up.
@@ -70,18 +75,26 @@ impl<'a> Maker<'a> {
 
     /// The option that the prompt names, else one by chance; each once in a list.
     fn option(&mut self, options: &[Json], nth: usize) -> Json {
-        let named =
-            options.iter().position(|option| option.as_str().is_some_and(|text| self.values.mentions(text)));
+        let asked = options.iter().take(OPTIONS);
+        self.left = self.left.saturating_sub(asked.len() / 32);
+        let named = asked
+            .into_iter()
+            .position(|option| option.as_str().is_some_and(|text| self.values.mentions(text)));
         let start = named.unwrap_or_else(|| self.dice.below(options.len()));
         options.iter().cycle().skip(start).nth(nth % options.len()).cloned().unwrap_or(Json::Null)
     }
 
     fn object(&mut self, layers: &Layers<'a>, depth: usize) -> Json {
-        let required: Vec<&str> =
-            layers.all("required").filter_map(Json::as_list).flatten().filter_map(Json::as_str).collect();
+        let required: Vec<&str> = layers
+            .all("required")
+            .filter_map(Json::as_list)
+            .flatten()
+            .filter_map(Json::as_str)
+            .take(MEMBERS)
+            .collect();
         let mut members: Vec<(String, Json)> = Vec::new();
         for properties in layers.all("properties") {
-            for (name, schema) in properties.members() {
+            for (name, schema) in properties.members().iter().take(MEMBERS) {
                 let wanted = required.contains(&name.as_str())
                     || (self.optional == Optional::Include && depth < DEEP && *schema != Json::Bool(false));
                 if wanted && !members.iter().any(|(other, _)| other == name) {
@@ -92,7 +105,8 @@ impl<'a> Maker<'a> {
         }
         let other = layers.get("additionalProperties").filter(|other| !matches!(other, Json::Bool(_)));
         for name in required {
-            if members.len() < SIZE && !members.iter().any(|(other, _)| other == name) {
+            if self.left > 0 && !members.iter().any(|(other, _)| other == name) {
+                self.left -= 1;
                 let value = other.map_or(Json::Null, |schema| self.make(schema, name, 0, depth + 1));
                 let value =
                     if other.is_none() { self.values.text_for(name, 0, self.dice).into() } else { value };
@@ -273,7 +287,7 @@ impl<'a> Layers<'a> {
         if let Some(target) = schema.get("$ref").and_then(Json::as_str).and_then(|to| referred(to, root)) {
             self.add(target, root, deep);
         }
-        for part in schema.get("allOf").and_then(Json::as_list).unwrap_or_default() {
+        for part in schema.get("allOf").and_then(Json::as_list).unwrap_or_default().iter().take(LAYERS) {
             self.add(part, root, deep);
         }
         for choice in ["anyOf", "oneOf"] {
@@ -289,7 +303,7 @@ impl<'a> Layers<'a> {
                     .any(|key| target.get(key).is_some());
                 !container && !matches!(target.get("type").and_then(Json::as_str), Some("object" | "array"))
             };
-            let end = branches.iter().find(ends).filter(|_| deep);
+            let end = branches.iter().take(LAYERS).find(ends).filter(|_| deep);
             if let Some(branch) = end.or_else(|| branches.first()) {
                 self.add(branch, root, deep);
             }

@@ -1,7 +1,7 @@
 //! Plays an answer: the bytes of OpenAI's dialect, and how long to wait before each of them.
 //!
-//! The texts are ready when a script is made; chunks are rendered one at a time, as they are asked for, so that an
-//! open stream costs little more than its text. Several choices are written side by side, each at the
+//! The texts are ready when a script is made; chunks are rendered one at a time, as they are asked for, so
+//! that an open stream costs little more than its text. Several choices are written side by side, each at the
 //! full rate, as the real API does.
 
 use std::time::Duration;
@@ -17,8 +17,9 @@ use super::shape::{
 };
 use super::tokens;
 
-/// One answer of the simulated provider. Wait [`first_after`](Self::first_after), send status and content type, then
-/// play the items: each waits for its own time and sends its bytes. In a stream every item is one whole SSE event.
+/// One answer of the simulated provider. Wait [`first_after`](Self::first_after), send status and content
+/// type, then play the items: each waits for its own time and sends its bytes. In a stream every item is one
+/// whole SSE event.
 pub(crate) struct Script {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,

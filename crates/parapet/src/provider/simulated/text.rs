@@ -1,8 +1,8 @@
 //! Writes the answer as text.
 //!
-//! The answer is put together from [`phrases`](super::phrases) that suit the intent, filled with the words of the
-//! prompt, until it is as long as it should be. A direct request (`say this is a test`, a sum, the caller's own name) gets
-//! just what it asks for, whatever the length wanted.
+//! The answer is put together from [`phrases`](super::phrases) that suit the intent, filled with the words of
+//! the prompt, until it is as long as it should be. A direct request (`say this is a test`, a sum, the
+//! caller's own name) gets just what it asks for, whatever the length wanted.
 
 use std::ops::RangeInclusive;
 
@@ -28,7 +28,7 @@ pub(super) fn write(
         return exact;
     }
     let most = (*length.end()).clamp(1, MOST_WORDS);
-    let least = (*length.start()).clamp(1, most);
+    let mut least = (*length.start()).clamp(1, most);
     let brief = matches!(
         prompt.intent,
         Intent::Greeting
@@ -49,6 +49,9 @@ pub(super) fn write(
     if let Some(words) = prompt.limit.words {
         (aim, most) = (aim.min(words), most.min(words));
     }
+    if prompt.limit.words.is_some() {
+        least = 1;
+    }
     let noted = prompt.opening && prompt.intent != Intent::Identity && most >= ROOM_FOR_NOTE;
     let note = phrases::NOTE.split_whitespace().count();
     if noted {
@@ -62,10 +65,7 @@ pub(super) fn write(
         aim,
         most,
         most_sentences: prompt.limit.sentences.unwrap_or(usize::MAX),
-        topics: Topics {
-            phrases: if prompt.topics.is_empty() { &prompt.keywords } else { &prompt.topics },
-            next: 0,
-        },
+        topics: Topics { phrases: &prompt.topics, next: 0 },
     };
     text.open(prompt, persona, dice);
     if !brief {
@@ -316,8 +316,19 @@ impl<'a> Topics<'a> {
 
 /// A name for the function that the keywords describe.
 fn function_name(keywords: &[String], language: &str) -> String {
-    let generic =
-        ["function", "script", "code", "program", "query", "snippet", "javascript", "python", language];
+    let generic = [
+        "function",
+        "script",
+        "code",
+        "program",
+        "query",
+        "snippet",
+        "fix",
+        "write",
+        "javascript",
+        "python",
+        language,
+    ];
     let telling =
         keywords.iter().map(|word| word.to_lowercase()).filter(|word| !generic.contains(&word.as_str()));
     let plain = telling.filter(|word| word.chars().all(|c| c.is_ascii_alphabetic()));

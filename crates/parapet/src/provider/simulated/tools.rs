@@ -1,7 +1,7 @@
 //! When to call which tool, with which arguments, and what to say about the results.
 //!
-//! A tool is called when the last message is about it: enough of its words are in its name and description. Two
-//! tools are called at once when the message is about both; one tool twice when it names two places.
+//! A tool is called when the last message is about it: enough of its words are in its name and description.
+//! Two tools are called at once when the message is about both; one tool twice when it names two places.
 
 use std::fmt::Write as _;
 
@@ -16,8 +16,11 @@ use super::words::{is_filler, words};
 
 /// From this score on a message is about a tool: one telling word of its name, or two of its description.
 const RELEVANT: usize = 2;
-/// The most calls at once.
+/// The most calls at once, and results that are spoken of.
 const MOST_CALLS: usize = 5;
+/// Tools that are looked at, as many as OpenAI takes, and the words of a description.
+const TOOLS: usize = 128;
+const DESCRIPTION: usize = 100;
 
 /// The calls that answer the request, if it is to be answered by calls.
 pub(super) fn calls(request: &Request, values: &Values, dice: &mut Dice) -> Vec<Call> {
@@ -68,10 +71,14 @@ const PLACES: [&str; 6] = ["city", "location", "place", "town", "country", "regi
 fn relevant<'a>(tools: &'a [Tool], asked: &[String]) -> Vec<&'a Tool> {
     let mut scored: Vec<(usize, Vec<&String>, &Tool)> = tools
         .iter()
+        .take(TOOLS)
         .map(|tool| {
             let name: Vec<String> = parts(&tool.name).iter().map(|part| stem(part)).collect();
-            let description: Vec<String> =
-                words(&tool.description).filter(|word| !is_filler(word)).map(stem).collect();
+            let description: Vec<String> = words(&tool.description)
+                .take(DESCRIPTION)
+                .filter(|word| !is_filler(word))
+                .map(stem)
+                .collect();
             let mut matched: Vec<&String> = Vec::new();
             let mut score = 0;
             for word in asked {
@@ -130,7 +137,7 @@ pub(super) fn findings(request: &Request, dice: &mut Dice) -> Option<String> {
         request.messages.get(request.messages.len() - count..).filter(|results| !results.is_empty())?;
     let asked = request.messages.iter().rev().skip(count).find(|message| !message.calls.is_empty())?;
     let mut text = String::new();
-    for result in results {
+    for result in results.iter().take(MOST_CALLS) {
         let call = asked.calls.iter().find(|call| Some(&call.id) == result.answers.as_ref());
         let name = call.map_or("the tool", |call| call.name.as_str());
         let about = call

@@ -1,7 +1,7 @@
 //! Plausible values for named fields: from the words of the prompt where they fit, else from a table.
 //!
-//! `{ "city": "Lyon", "age": 34 }` is what a reader expects of "Jane is 34 and lives in Lyon". The name of a field tells
-//! what kind of value it wants; the prompt is searched for one of that kind, each used once.
+//! `{ "city": "Lyon", "age": 34 }` is what a reader expects of "Jane is 34 and lives in Lyon". The name of a
+//! field tells what kind of value it wants; the prompt is searched for one of that kind, each used once.
 
 use super::dice::Dice;
 use super::json::Json;
@@ -12,6 +12,8 @@ use super::words::{bare, capitalised, is_filler, sentences};
 #[derive(Clone)]
 pub(super) struct Values {
     pub(super) text: String,
+    /// The same in lower case.
+    lower: String,
     subject: String,
     keywords: Vec<String>,
     numbers: Vec<f64>,
@@ -32,6 +34,7 @@ impl Values {
     pub(super) fn of(prompt: &Prompt<'_>) -> Self {
         let mut values = Self {
             text: prompt.text.to_owned(),
+            lower: prompt.text.to_lowercase(),
             subject: prompt.subject.clone(),
             keywords: prompt.keywords.clone(),
             numbers: Vec::new(),
@@ -296,9 +299,9 @@ impl Values {
     /// Whether the prompt names `value`.
     pub(super) fn mentions(&self, value: &str) -> bool {
         let value = value.to_lowercase().replace('_', " ");
-        let text = self.text.to_lowercase();
+        let text = &self.lower;
         !value.is_empty()
-            && text.match_indices(&value).any(|(at, _)| {
+            && text.match_indices(value.as_str()).any(|(at, _)| {
                 let before = text.get(..at).and_then(|text| text.chars().next_back());
                 let after = text.get(at + value.len()..).and_then(|text| text.chars().next());
                 !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
@@ -306,7 +309,7 @@ impl Values {
     }
 
     /// The places named together, as in `Paris and London`.
-    pub(super) const fn places(&self) -> &Vec<String> {
+    pub(super) fn places(&self) -> &[String] {
         &self.places
     }
 
@@ -385,7 +388,8 @@ fn is_capital(word: &str) -> bool {
     bare(word).chars().next().is_some_and(char::is_uppercase)
 }
 
-/// Whether the large first letter of a sentence belongs to a name: before another one, or before a verb about someone.
+/// Whether the large first letter of a sentence belongs to a name: before another one, or before a verb about
+/// someone.
 fn begins_with_name(words: &[&str]) -> bool {
     words.get(1).is_none_or(|next| {
         let next = bare(next);

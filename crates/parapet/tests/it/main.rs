@@ -1,0 +1,9 @@
+//! The promises of the product, shown on the built binary: a file per promise.
+
+mod support;
+
+mod auth;
+mod chat;
+mod conversations;
+mod failures;
+mod stream;
