@@ -56,13 +56,6 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
 }
 
-impl Default for Settings {
-    /// Like a small model of a hosted provider.
-    fn default() -> Self {
-        Self { latency: Duration::from_millis(300), tokens_per_second: 60.0, length: 40..=120, seed: 0 }
-    }
-}
-
 /// The answer to the body of a `POST /v1/chat/completions`, `created` being the time in unix seconds.
 pub(crate) fn answer(settings: &Settings, created: i64, request_body: &[u8]) -> Script {
     let request = match Request::read(request_body) {

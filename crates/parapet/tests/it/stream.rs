@@ -102,7 +102,7 @@ async fn a_caller_who_leaves_aborts_the_call_at_once() {
     for stream in [true, false] {
         let (server, upstream) = started().await;
         upstream.expect(if stream {
-            Answer::sse(openai::chunks(["one", "two", "three"])).stall_after(400)
+            Answer::sse(openai::chunks(["one", "two", "three"])).stall_after(700)
         } else {
             Answer::never_answer()
         });

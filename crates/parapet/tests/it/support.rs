@@ -6,7 +6,7 @@ use testkit::process::{Plan, Server};
 use testkit::upstream::Upstream;
 
 /// A config with two providers on one scripted upstream each, a model on both, and an agent.
-pub fn config(first: &Upstream, second: &Upstream) -> String {
+pub(crate) fn config(first: &Upstream, second: &Upstream) -> String {
     format!(
         r#"
 version: 1
@@ -37,7 +37,7 @@ agents:
 }
 
 /// A plan for the built binary with the environment that [`config`] needs.
-pub fn plan(config: String) -> Plan {
+pub(crate) fn plan(config: String) -> Plan {
     Plan::new(env!("CARGO_BIN_EXE_parapet"))
         .config(config)
         .env("KEY_ONE", "sk-upstream-one")
@@ -46,43 +46,43 @@ pub fn plan(config: String) -> Plan {
 }
 
 /// A server in open mode between the two upstreams.
-pub async fn server(first: &Upstream, second: &Upstream) -> Server {
+pub(crate) async fn server(first: &Upstream, second: &Upstream) -> Server {
     plan(config(first, second)).start().await
 }
 
 /// A server, and one upstream that both providers use.
-pub async fn started() -> (Server, Upstream) {
+pub(crate) async fn started() -> (Server, Upstream) {
     let upstream = Upstream::start().await;
     let server = server(&upstream, &upstream).await;
     (server, upstream)
 }
 
-pub fn chat(model: &str, text: &str) -> Value {
+pub(crate) fn chat(model: &str, text: &str) -> Value {
     json!({ "model": model, "messages": [{ "role": "user", "content": text }] })
 }
 
-pub fn streamed(mut body: Value) -> Value {
+pub(crate) fn streamed(mut body: Value) -> Value {
     body["stream"] = true.into();
     body
 }
 
-pub async fn post(server: &Server, path: &str, body: &Value) -> Response {
+pub(crate) async fn post(server: &Server, path: &str, body: &Value) -> Response {
     Request::post(path).json(body).send(server.public()).await
 }
 
-pub async fn get(server: &Server, path: &str) -> Response {
+pub(crate) async fn get(server: &Server, path: &str) -> Response {
     Request::get(path).send(server.public()).await
 }
 
 /// The value of one metric line, which has to be there.
-pub async fn metric(server: &Server, line: &str) -> f64 {
+pub(crate) async fn metric(server: &Server, line: &str) -> f64 {
     let text = Request::get("/metrics").send(server.metrics()).await.text();
     let found = text.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(' ')?.parse().ok());
     found.unwrap_or_else(|| panic!("no metric `{line}` in\n{text}"))
 }
 
 /// Ends the server in order and looks through what it wrote: it drained, and nothing was logged as an error.
-pub async fn ended_well(mut server: Server) -> Vec<Value> {
+pub(crate) async fn ended_well(mut server: Server) -> Vec<Value> {
     let status = server.terminate().await;
     let lines: Vec<Value> =
         server.stdout().lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
@@ -94,12 +94,12 @@ pub async fn ended_well(mut server: Server) -> Vec<Value> {
     lines
 }
 
-/// The access lines among log lines.
-pub fn access(lines: &[Value]) -> Vec<&Value> {
-    lines.iter().filter(|line| line["message"] == "request").collect()
+/// The access lines among log lines, without those of health checks.
+pub(crate) fn access(lines: &[Value]) -> Vec<&Value> {
+    lines.iter().filter(|line| line["message"] == "request" && line["route"] != "/ready").collect()
 }
 
 /// The status of a head that was read by itself.
-pub fn status(head: &testkit::Head) -> u16 {
+pub(crate) fn status(head: &testkit::Head) -> u16 {
     head.first_line().split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line")
 }

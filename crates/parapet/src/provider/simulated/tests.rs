@@ -9,8 +9,12 @@ use super::{Script, Settings, answer};
 
 const CREATED: i64 = 1_790_000_000;
 
+fn settings() -> Settings {
+    Settings { latency: Duration::from_millis(300), tokens_per_second: 60.0, length: 40..=120, seed: 0 }
+}
+
 fn play(body: &Value) -> Script {
-    answer(&Settings::default(), CREATED, body.to_string().as_bytes())
+    answer(&settings(), CREATED, body.to_string().as_bytes())
 }
 
 fn unary(body: &Value) -> Value {
@@ -158,7 +162,7 @@ fn a_streamed_tool_call_has_the_shape_of_openai() {
 
 #[test]
 fn a_bad_request_gets_the_error_of_openai() {
-    let mut script = answer(&Settings::default(), CREATED, br#"{"model":"support"}"#);
+    let mut script = answer(&settings(), CREATED, br#"{"model":"support"}"#);
     assert_eq!((script.status, script.content_type), (400, "application/json"));
     let (_, body) = script.next().expect("a body");
     assert_eq!(
@@ -173,7 +177,7 @@ fn a_bad_request_gets_the_error_of_openai() {
 #[test]
 fn the_same_request_gets_the_same_bytes_and_another_seed_others() {
     let bytes = |seed: u64, body: &Value| -> Vec<u8> {
-        let settings = Settings { seed, ..Settings::default() };
+        let settings = Settings { seed, ..settings() };
         answer(&settings, CREATED, body.to_string().as_bytes()).flat_map(|(_, bytes)| bytes).collect()
     };
     let body =
@@ -216,8 +220,7 @@ fn streamed_and_unary_answers_say_the_same() {
 
 #[test]
 fn a_stream_takes_as_long_as_the_unary_answer() {
-    let settings =
-        Settings { latency: Duration::from_millis(250), tokens_per_second: 10.0, ..Settings::default() };
+    let settings = Settings { latency: Duration::from_millis(250), tokens_per_second: 10.0, ..settings() };
     let time = |body: &Value| {
         let script = answer(&settings, CREATED, body.to_string().as_bytes());
         script.first_after + script.map(|(wait, _)| wait).sum::<Duration>()
@@ -240,7 +243,7 @@ fn a_stream_takes_as_long_as_the_unary_answer() {
 #[test]
 fn without_a_rate_nothing_waits_but_the_latency() {
     for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let settings = Settings { tokens_per_second: rate, ..Settings::default() };
+        let settings = Settings { tokens_per_second: rate, ..settings() };
         let body = with(chat("Tell me about tides"), json!({"stream": true, "n": 2}));
         let script = answer(&settings, CREATED, body.to_string().as_bytes());
         assert_eq!(script.first_after, Duration::from_millis(300));
@@ -252,7 +255,7 @@ fn without_a_rate_nothing_waits_but_the_latency() {
 fn the_length_in_words_is_kept() {
     for (low, high) in [(1, 1), (5, 5), (40, 60), (100, 120), (500, 600)] {
         for seed in 0..20 {
-            let settings = Settings { length: low..=high, seed, ..Settings::default() };
+            let settings = Settings { length: low..=high, seed, ..settings() };
             let body = chat("Tell me about the tides of the sea").to_string();
             let (_, bytes) = answer(&settings, CREATED, body.as_bytes()).next().expect("a body");
             let completion: Value = serde_json::from_slice(&bytes).expect("JSON");
@@ -456,7 +459,7 @@ fn structured_output_takes_its_values_from_the_prompt_in_the_order_of_the_schema
         r#""properties":{"age":{"type":"integer"},"city":{"type":"string"},"name":{"type":"string"}}"#,
         r#""properties":{"name":{"type":"string"},"age":{"type":"integer"},"city":{"type":"string"}}"#,
     );
-    let (_, bytes) = answer(&Settings::default(), CREATED, body.as_bytes()).next().expect("a body");
+    let (_, bytes) = answer(&settings(), CREATED, body.as_bytes()).next().expect("a body");
     let completion: Value = serde_json::from_slice(&bytes).expect("JSON");
     assert_eq!(text(&completion), r#"{"name":"Jane","age":34,"city":"Lyon"}"#);
 }
@@ -555,7 +558,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_answered(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let script = answer(&Settings::default(), CREATED, &body);
+        let script = answer(&settings(), CREATED, &body);
         prop_assert_eq!(script.status, 400);
         prop_assert_eq!(script.count(), 1);
     }

@@ -231,6 +231,19 @@ async fn a_client_that_takes_its_answer_slowly_gets_it_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_answer_of_a_connection_reaches_a_slow_client_whole() {
+    let large = async |_: Request<Incoming>| Response::new(Full::<Bytes>::from(vec![b'x'; 100_000]));
+    let client = async |mut stream: DuplexStream| {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        sleep(seconds(20)).await;
+        send(stream, &[]).await.len()
+    };
+    let (taken, violation) = talk(client, large).await;
+    assert!(taken > 100_000, "{taken}");
+    assert_eq!(violation, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_thousand_half_open_connections_are_closed_in_time() {
     let opened: [&[u8]; 4] = [b"", b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", POST];
     let ends =
