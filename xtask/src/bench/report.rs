@@ -138,9 +138,10 @@ fn goals(figures: &Figures, subjects: &[Kind], measure: Measure) -> String {
     told.join("; relaxed ")
 }
 
-/// Whether a goal is met; `None` without a goal or a figure to hold it to.
+/// Whether a goal is met; `None` without a goal or a figure to hold it to. A difference below zero is no such
+/// figure: nothing in between makes an answer faster, so it only says that the machine was busy.
 fn met(figures: &Figures, measure: Measure, kind: Kind) -> Option<bool> {
-    let figure = figures.reported(kind, measure)?;
+    let figure = figures.reported(kind, measure).filter(|figure| *figure >= 0.0)?;
     let most = match measure.goal(kind)? {
         Goal::AtMost(most) => most,
         Goal::TimesNginx(times) => times * figures.reported(Kind::Nginx, measure)?,
@@ -219,10 +220,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_has_no_verdict() {
+    fn what_was_not_measured_or_drowned_in_noise_has_no_verdict() {
         let mut figures = Figures::default();
         figures.add(Kind::Parapet, Measure::CpuPerRequest, 31.0);
         assert_eq!(met(&figures, Measure::CpuPerRequest, Kind::Parapet), None);
         assert_eq!(met(&figures, Measure::IdleMemory, Kind::Parapet), None);
+        figures.add(Kind::Parapet, Measure::AddedP99, -1.0);
+        assert_eq!(met(&figures, Measure::AddedP99, Kind::Parapet), None);
     }
 }

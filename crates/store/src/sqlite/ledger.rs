@@ -28,12 +28,6 @@ macro_rules! columns {
 /// How many columns that is.
 const WIDTH: usize = 29;
 
-macro_rules! insert {
-    ($($row:tt)*) => {
-        concat!("INSERT INTO ledger (", columns!(), ") VALUES ", $($row)*, " ON CONFLICT DO NOTHING")
-    };
-}
-
 macro_rules! one {
     () => {
         "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -43,47 +37,50 @@ macro_rules! one {
 macro_rules! eight {
     () => {
         concat!(
-            one!(),
-            ",",
-            one!(),
-            ",",
-            one!(),
-            ",",
-            one!(),
-            ",",
-            one!(),
-            ",",
-            one!(),
-            ",",
-            one!(),
-            ",",
-            one!()
+            one!(), ",", one!(), ",", one!(), ",", one!(), ",",
+            one!(), ",", one!(), ",", one!(), ",", one!()
         )
     };
 }
 
-/// Rows in one statement, largest first, and the statement. Few, because each stays prepared.
+macro_rules! insert {
+    ($($rows:tt)*) => {
+        concat!(
+            "WITH present (rows) AS (VALUES (?)) INSERT INTO ledger (", columns!(), ") SELECT * FROM (VALUES ",
+            $($rows)*,
+            ") WHERE TRUE LIMIT (SELECT rows FROM present) ON CONFLICT DO NOTHING"
+        )
+    };
+}
+
+/// How many rows a statement has room for, and the statement. Few, because each stays prepared; it stops at the
+/// last row that is there, so the rest of its room costs next to nothing.
 const SHAPES: [(usize, &str); 3] = [
-    (32, insert!(eight!(), ",", eight!(), ",", eight!(), ",", eight!())),
-    (8, insert!(eight!())),
     (1, insert!(one!())),
+    (8, insert!(eight!())),
+    (
+        MOST,
+        insert!(
+            eight!(), ",", eight!(), ",", eight!(), ",", eight!(), ",",
+            eight!(), ",", eight!(), ",", eight!(), ",", eight!()
+        ),
+    ),
 ];
 
-/// Inserts the rows; those that are there already stay as they are.
-pub(super) async fn insert(
-    connection: &mut SqliteConnection,
-    mut rows: &[&LedgerRow],
-) -> Result<(), Failure> {
-    for (size, statement) in SHAPES {
-        while let Some((some, rest)) = rows.split_at_checked(size) {
-            let mut arguments = SqliteArguments::default();
-            arguments.reserve(size * WIDTH, 0);
-            for row in some {
-                bind(&mut arguments, row).map_err(sqlx::Error::Encode)?;
-            }
-            sqlx::query_with(statement, arguments).execute(&mut *connection).await?;
-            rows = rest;
+/// The most rows that one statement takes.
+pub(super) const MOST: usize = 64;
+
+/// Inserts the rows; those that are there already stay as they are. Up to [`MOST`] rows are one statement.
+pub(super) async fn insert(connection: &mut SqliteConnection, rows: &[&LedgerRow]) -> Result<(), Failure> {
+    for rows in rows.chunks(MOST) {
+        let Some((_, statement)) = SHAPES.iter().find(|(room, _)| *room >= rows.len()) else { continue };
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(1 + rows.len() * WIDTH, 0);
+        arguments.add(i64::try_from(rows.len()).unwrap_or(i64::MAX)).map_err(sqlx::Error::Encode)?;
+        for row in rows {
+            bind(&mut arguments, row).map_err(sqlx::Error::Encode)?;
         }
+        sqlx::query_with(*statement, arguments).execute(&mut *connection).await?;
     }
     Ok(())
 }

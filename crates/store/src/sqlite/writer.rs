@@ -204,7 +204,7 @@ async fn group(
     let mut results = Vec::with_capacity(intents.len());
     let only_rows =
         intents.iter().all(|intent| matches!(intent, Intent::Settle { .. } | Intent::Ping { .. }));
-    if only_rows && rows.len() <= 1 {
+    if only_rows && rows.len() <= ledger::MOST {
         // One statement is a transaction of its own.
         ledger::insert(connection, &rows).await?;
         results.resize_with(intents.len(), || Ok(Done::Nothing));
