@@ -9,6 +9,7 @@ mod chat;
 mod check;
 mod client;
 mod config;
+mod export;
 mod healthcheck;
 mod load;
 mod migrate;
@@ -61,6 +62,8 @@ enum Command {
     Agent(agent::Agent),
     /// Shows or applies database migrations.
     Migrate(migrate::Migrate),
+    /// Writes files for other programs: the OpenAPI documents.
+    Export(export::Export),
     /// Asks a running server whether it is ready. For containers.
     Healthcheck(healthcheck::Healthcheck),
     /// Prints the version.
@@ -80,6 +83,7 @@ impl Cli {
             Command::Provider(command) => command.run(global),
             Command::Agent(command) => command.run(global),
             Command::Migrate(command) => command.run(global),
+            Command::Export(command) => command.run(global),
             Command::Healthcheck(command) => command.run(global),
             Command::Version => version::run(global),
         };

@@ -12,6 +12,7 @@ pub(crate) const CONFIG: Doc = Doc {
     summary: "The config in force",
     detail: "YAML, with secrets redacted.",
     tag: "Admin",
+    media: "application/yaml",
     ..Doc::EMPTY
 };
 

@@ -21,7 +21,7 @@ pub(crate) const READY: Doc = Doc {
     ..Doc::EMPTY
 };
 pub(crate) const METRICS: Doc =
-    Doc { summary: "OpenMetrics text", tag: "Health", ..Doc::EMPTY };
+    Doc { summary: "The metrics", tag: "Health", media: "application/openmetrics-text", ..Doc::EMPTY };
 
 /// The state of the process.
 #[derive(Serialize, JsonSchema)]

@@ -13,7 +13,6 @@ use domain::Outcome;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -124,10 +123,9 @@ async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, listener
         .serve_connection(TokioIo::new(guarded), service);
     let mut stage = Stage::Open;
     loop {
-        let ended = std::future::poll_fn(|cx| served.poll_without_shutdown(cx));
         tokio::select! {
             biased;
-            _ = ended => break,
+            _ = &mut served => break,
             () = app.drain.closing(), if stage == Stage::Open => {
                 std::pin::Pin::new(&mut served).graceful_shutdown();
                 stage = Stage::Closing;
@@ -136,10 +134,9 @@ async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, listener
             () = app.drain.cutting(), if stage == Stage::Closing => stage = Stage::Cut,
         }
     }
-    let mut stream = served.into_parts().io.into_inner().into_inner();
-    match verdict.refusal() {
-        Some(violation) => refuse_malformed(&app, stream, violation).await,
-        None => drop(stream.shutdown().await),
+    // The guard has kept hyper from closing a stream on which a refusal is due.
+    if let Some(violation) = verdict.refusal() {
+        refuse_malformed(&app, served.into_parts().io.into_inner().into_inner(), violation).await;
     }
 }
 

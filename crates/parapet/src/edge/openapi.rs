@@ -1,4 +1,4 @@
-//! The OpenAPI document, generated from the route table and the request and answer types.
+//! The OpenAPI documents, one for each listener, generated from the route table and the request and answer types.
 //!
 //! A route cannot be served without being described, nor described without being served. OpenAPI 3.1, whose schemas are
 //! JSON Schema 2020-12, which is what the types' derive makes.
@@ -28,11 +28,13 @@ pub(crate) struct Doc {
     pub(crate) paged: bool,
     pub(crate) request: Option<Schema>,
     pub(crate) answer: Option<Schema>,
+    /// What an answer without a schema is.
+    pub(crate) media: &'static str,
 }
 
 impl Doc {
     pub(crate) const EMPTY: Self =
-        Self { summary: "", detail: "", tag: "", paged: false, request: None, answer: None };
+        Self { summary: "", detail: "", tag: "", paged: false, request: None, answer: None, media: "application/json" };
 }
 
 /// The types that routes take and give.
@@ -78,21 +80,21 @@ impl Schema {
 
 pub(crate) const DOC: Doc = Doc { summary: "This document", tag: "Documents", ..Doc::EMPTY };
 
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(format!("{:#}\n", generate())));
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(format!("{:#}\n", generate(Listener::Public))));
 
 pub(crate) async fn document(_request: Request) -> Result<Answer, Refusal> {
     Ok(answer::bytes(StatusCode::OK, JSON, DOCUMENT.clone()))
 }
 
-/// The document of the public listener.
-pub(crate) fn generate() -> Value {
+/// The document of a listener. Only that of the public one is served.
+pub(crate) fn generate(listener: Listener) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
     let mut generator = settings.into_generator();
     let mut paths = Map::new();
-    for route in ROUTES.iter().filter(|route| route.listeners.contains(&Listener::Public)) {
+    for route in ROUTES.iter().filter(|route| route.listeners.contains(&listener)) {
         let path = route.path.replace("{*", "{");
         let operations = paths.entry(path).or_insert_with(|| json!({}));
         operations[route.method.as_str().to_ascii_lowercase()] = operation(route, &mut generator);
@@ -172,7 +174,8 @@ fn parameters(route: &Route) -> Vec<Value> {
 
 fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
-    let content = match route.doc.answer {
+    let doc = &route.doc;
+    let content = match doc.answer {
         Some(answer) => {
             let schema = answer.of(generator);
             let mut content = json!({ "application/json": { "schema": schema } });
@@ -181,11 +184,11 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
             }
             content
         }
-        None if route.path == "/" => json!({ "text/html": { "schema": { "type": "string" } } }),
-        None => json!({ "application/json": { "schema": {} } }),
+        None if doc.media == Doc::EMPTY.media => json!({ (doc.media): { "schema": {} } }),
+        None => json!({ (doc.media): { "schema": { "type": "string" } } }),
     };
     responses.insert("200".into(), json!({ "description": "The answer", "content": content }));
-    if matches!(route.doc.answer, Some(Schema::Health)) && route.path == "/ready" {
+    if matches!(route.path, "/ready" | "/readyz" | "/startupz") {
         responses.insert("503".into(), json!({ "description": "Not ready", "content": content }));
     }
     let error = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/ErrorBody" } } });

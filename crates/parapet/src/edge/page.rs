@@ -8,7 +8,7 @@ use super::openapi::Doc;
 use super::routes::Request;
 use crate::refusal::Refusal;
 
-pub(crate) const DOC: Doc = Doc { summary: "A page for people", tag: "Pages", ..Doc::EMPTY };
+pub(crate) const DOC: Doc = Doc { summary: "A page for people", tag: "Pages", media: "text/html", ..Doc::EMPTY };
 
 const HTML: &str = include_str!("page/index.html");
 /// No scripts at all, and only the styles in the page itself.

@@ -56,6 +56,8 @@ pub(crate) struct Streamed {
     body: AnswerBody,
     parser: sse::Parser,
     reader: StreamReader,
+    /// Reads ahead up to the first content; the reply reads every frame again from the start.
+    ahead: StreamReader,
     held: VecDeque<sse::Frame>,
     held_bytes: usize,
     between_events: Duration,
@@ -74,6 +76,7 @@ impl Streamed {
             body,
             parser: sse::Parser::default(),
             reader: StreamReader::default(),
+            ahead: StreamReader::default(),
             held: VecDeque::new(),
             held_bytes: 0,
             between_events,
@@ -99,12 +102,10 @@ impl Streamed {
 
     /// Reads one frame ahead and keeps it.
     pub(super) async fn hold_next(&mut self) -> Result<Held, Failure> {
-        // A reader of its own, so that the reply later reads every frame from the start.
         let Some(frame) = std::future::poll_fn(|cx| self.poll_fresh(cx)).await.transpose()? else {
             return Err(Failure::new(Fault::Reset, "the stream ended before it began"));
         };
-        let mut ahead = StreamReader::default();
-        let (commits, done) = match ahead.read(&frame) {
+        let (commits, done) = match self.ahead.read(&frame) {
             Err(malformed) => return Err(Failure::new(Fault::Malformed, "malformed event").because(malformed)),
             Ok(None) => (false, false),
             Ok(Some(event)) => {

@@ -5,5 +5,6 @@ mod support;
 mod auth;
 mod chat;
 mod conversations;
+mod crash;
 mod failures;
 mod stream;

@@ -8,7 +8,7 @@ use crate::audit::AuditEntry;
 
 pub(super) const APPEND: &str = "\
     INSERT INTO audit (tenant_id, sequence, at, actor, key_id, ip, action, object, before, after, request_id) \
-    SELECT ?1, coalesce(max(sequence), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM audit WHERE tenant_id = ?1";
+    SELECT $1, coalesce(max(sequence), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM audit WHERE tenant_id = $1";
 
 pub(super) async fn append(
     connection: &mut SqliteConnection,

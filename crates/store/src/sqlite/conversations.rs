@@ -27,7 +27,7 @@ macro_rules! message_columns {
 
 pub(super) const CREATE: &str = "\
     INSERT INTO conversations (tenant_id, conversation_id, user_id, key_id, agent, title, metadata, created_at, updated_at) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
 
 pub(super) async fn create(connection: &mut SqliteConnection, create: &Create) -> Result<(), Failure> {
     sqlx::query(CREATE)
@@ -45,9 +45,9 @@ pub(super) async fn create(connection: &mut SqliteConnection, create: &Create) -
 }
 
 pub(super) const CHANGE: &str = concat!(
-    "UPDATE conversations SET title = coalesce(?4, title), metadata = coalesce(?5, metadata), \
-     updated_at = max(updated_at, ?6) \
-     WHERE tenant_id = ?1 AND user_id = ?2 AND conversation_id = ?3 RETURNING ",
+    "UPDATE conversations SET title = coalesce($4, title), metadata = coalesce($5, metadata), \
+     updated_at = max(updated_at, $6) \
+     WHERE tenant_id = $1 AND user_id = $2 AND conversation_id = $3 RETURNING ",
     conversation_columns!()
 );
 
@@ -71,7 +71,7 @@ pub(super) async fn change(
 }
 
 pub(super) const DELETE: &str =
-    "DELETE FROM conversations WHERE tenant_id = ?1 AND user_id = ?2 AND conversation_id = ?3";
+    "DELETE FROM conversations WHERE tenant_id = $1 AND user_id = $2 AND conversation_id = $3";
 
 /// Whether there was one to delete. Turns and messages go with it.
 pub(super) async fn delete(
@@ -91,7 +91,7 @@ pub(super) async fn delete(
 pub(super) const ONE: &str = concat!(
     "SELECT ",
     conversation_columns!(),
-    " FROM conversations WHERE tenant_id = ?1 AND user_id = ?2 AND conversation_id = ?3"
+    " FROM conversations WHERE tenant_id = $1 AND user_id = $2 AND conversation_id = $3"
 );
 
 pub(super) async fn one(
@@ -114,10 +114,10 @@ macro_rules! list {
         concat!(
             "SELECT ",
             conversation_columns!(),
-            " FROM conversations INDEXED BY conversations_of_owner WHERE tenant_id = ?1 AND user_id = ?2 \
-             AND conversation_id > ?3 AND conversation_id < ?4 ORDER BY conversation_id ",
+            " FROM conversations INDEXED BY conversations_of_owner WHERE tenant_id = $1 AND user_id = $2 \
+             AND conversation_id > $3 AND conversation_id < $4 ORDER BY conversation_id ",
             $order,
-            " LIMIT ?5"
+            " LIMIT $5"
         )
     };
 }
@@ -147,10 +147,10 @@ macro_rules! items {
         concat!(
             "SELECT ",
             message_columns!(),
-            " FROM messages WHERE tenant_id = ?1 AND conversation_id = ?2 \
-             AND sequence > ?3 AND sequence < ?4 ORDER BY sequence ",
+            " FROM messages WHERE tenant_id = $1 AND conversation_id = $2 \
+             AND sequence > $3 AND sequence < $4 ORDER BY sequence ",
             $order,
-            " LIMIT ?5"
+            " LIMIT $5"
         )
     };
 }
@@ -188,7 +188,7 @@ pub(super) async fn items(
 }
 
 pub(super) const PLACE: &str =
-    "SELECT sequence FROM messages WHERE tenant_id = ?1 AND message_id = ?2 AND conversation_id = ?3";
+    "SELECT sequence FROM messages WHERE tenant_id = $1 AND message_id = $2 AND conversation_id = $3";
 
 /// The sequence of a cursor, if there is a cursor; an error if the conversation does not have it.
 async fn place(
@@ -213,8 +213,8 @@ async fn place(
 pub(super) const HISTORY: &str = concat!(
     "SELECT ",
     message_columns!(),
-    " FROM messages WHERE tenant_id = ?1 AND conversation_id = ?2 AND sequence < ?3 AND status <> 'failed' \
-     ORDER BY sequence DESC LIMIT ?4"
+    " FROM messages WHERE tenant_id = $1 AND conversation_id = $2 AND sequence < $3 AND status <> 'failed' \
+     ORDER BY sequence DESC LIMIT $4"
 );
 
 /// The last messages before `sequence` that a model may see, oldest first. An answer whose question fell out of

@@ -34,20 +34,19 @@ macro_rules! one {
     };
 }
 
-macro_rules! eight {
-    () => {
-        concat!(
-            one!(), ",", one!(), ",", one!(), ",", one!(), ",",
-            one!(), ",", one!(), ",", one!(), ",", one!()
-        )
+macro_rules! eight_times {
+    ($rows:expr) => {
+        concat!($rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows, ",", $rows)
     };
 }
 
 macro_rules! insert {
-    ($($rows:tt)*) => {
+    ($rows:expr) => {
         concat!(
-            "WITH present (rows) AS (VALUES (?)) INSERT INTO ledger (", columns!(), ") SELECT * FROM (VALUES ",
-            $($rows)*,
+            "WITH present (rows) AS (VALUES (?)) INSERT INTO ledger (",
+            columns!(),
+            ") SELECT * FROM (VALUES ",
+            $rows,
             ") WHERE TRUE LIMIT (SELECT rows FROM present) ON CONFLICT DO NOTHING"
         )
     };
@@ -57,14 +56,8 @@ macro_rules! insert {
 /// last row that is there, so the rest of its room costs next to nothing.
 const SHAPES: [(usize, &str); 3] = [
     (1, insert!(one!())),
-    (8, insert!(eight!())),
-    (
-        MOST,
-        insert!(
-            eight!(), ",", eight!(), ",", eight!(), ",", eight!(), ",",
-            eight!(), ",", eight!(), ",", eight!(), ",", eight!()
-        ),
-    ),
+    (8, insert!(eight_times!(one!()))),
+    (MOST, insert!(eight_times!(eight_times!(one!())))),
 ];
 
 /// The most rows that one statement takes.
@@ -128,7 +121,7 @@ fn millis(span: Duration) -> i64 {
 }
 
 pub(super) const ATTEMPTS: &str =
-    concat!("SELECT ", columns!(), " FROM ledger WHERE tenant_id = ?1 AND request_id = ?2 ORDER BY attempt");
+    concat!("SELECT ", columns!(), " FROM ledger WHERE tenant_id = $1 AND request_id = $2 ORDER BY attempt");
 
 /// The attempts of one request in order.
 pub(super) async fn attempts(

@@ -19,12 +19,13 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("items descending", conversations::ITEMS_DESCENDING),
     ("place", conversations::PLACE),
     ("history", conversations::HISTORY),
-    ("touch", turns::TOUCH),
     ("entitle", turns::ENTITLE),
     ("begin", turns::BEGIN),
+    ("begin new", turns::BEGIN_NEW),
     ("end", turns::END),
-    ("end failed", turns::END_FAILED),
+    ("fail", turns::FAIL),
     ("answer", turns::ANSWER),
+    ("answer and fail", turns::ANSWER_AND_FAIL),
     ("recover", turns::RECOVER),
 ];
 

@@ -205,7 +205,7 @@ async fn group(
     let only_rows =
         intents.iter().all(|intent| matches!(intent, Intent::Settle { .. } | Intent::Ping { .. }));
     if only_rows && rows.len() <= ledger::MOST {
-        // One statement is a transaction of its own.
+        // One statement is a transaction of its own, and one trip instead of three.
         ledger::insert(connection, &rows).await?;
         results.resize_with(intents.len(), || Ok(Done::Nothing));
         return Ok(results);
@@ -290,12 +290,16 @@ mod tests {
     use std::time::Duration;
 
     use domain::{
-        AttemptId, IdSource, Outcome, SystemClock, TenantId, TimeOrderedIds, UnixMillis, Usage, UserId,
+        AgentName, AttemptId, IdSource, Outcome, SystemClock, TenantId, TimeOrderedIds, UnixMillis, Usage,
+        UserId,
     };
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{Options, Owner, Store};
+    use crate::{
+        Answer, AnswerStatus, BeginTurn, Json, MessageStatus, NewConversation, Options, Owner, Page, Store,
+        Target, Turn,
+    };
 
     struct Fixture {
         store: Store,
@@ -319,11 +323,9 @@ mod tests {
         }
 
         fn row(&self, text: &str) -> LedgerRow {
-            let owner =
-                Owner { tenant: TenantId::new("t").unwrap(), user: UserId::new("u").unwrap(), key: None };
             LedgerRow {
                 attempt: AttemptId { request: self.ids.request(), number: 1 },
-                owner,
+                owner: owner(),
                 agent: None,
                 model: text.into(),
                 provider: None,
@@ -366,6 +368,21 @@ mod tests {
             results
         }
 
+        async fn begin(&mut self, conversation: Target, text: &str) -> Turn {
+            let begin = BeginTurn {
+                owner: owner(),
+                conversation,
+                agent: AgentName::new("support").unwrap(),
+                request: self.ids.request(),
+                content: content(text),
+                wait_until: tokio::time::Instant::now() + Duration::from_secs(60),
+                history_limit: 20,
+            };
+            let mut closing = Vec::new();
+            let (turn, _) = tokio::join!(self.store.begin_turn(begin), self.writer.step(&mut closing));
+            turn.unwrap()
+        }
+
         async fn pragma(&mut self, pragma: &'static str) {
             sqlx::query(pragma).execute(self.writer.connection.as_mut().unwrap()).await.unwrap();
         }
@@ -375,6 +392,15 @@ mod tests {
             assert!(found.is_empty() || found == std::slice::from_ref(row));
             !found.is_empty()
         }
+    }
+
+    fn owner() -> Owner {
+        Owner { tenant: TenantId::new("t").unwrap(), user: UserId::new("u").unwrap(), key: None }
+    }
+
+    fn content(text: &str) -> Json {
+        let parts = serde_json::json!([{ "type": "text", "text": text }]);
+        serde_json::value::to_raw_value(&parts).unwrap()
     }
 
     #[tokio::test]
@@ -390,6 +416,30 @@ mod tests {
         fixture.pragma("PRAGMA max_page_count = 1000000").await;
         assert_eq!(fixture.settle(&rows).await, [Ok(()), Ok(())]);
         assert!(fixture.settled(&small).await && fixture.settled(&large).await);
+    }
+
+    /// The end of the turn was refused; the conversation goes on all the same.
+    #[tokio::test]
+    async fn a_turn_whose_end_did_not_fit_on_the_disk_is_failed_by_the_next_one() {
+        let mut fixture = Fixture::new().await;
+        let begun = fixture.begin(Target::New(NewConversation::default()), "question").await;
+        let id = begun.conversation;
+        fixture.pragma("PRAGMA max_page_count = 1").await;
+        let long = Some(content(&"long ".repeat(20_000)));
+        let answer = Answer { status: AnswerStatus::Completed, content: long, ..Answer::FAILED };
+        let (store, row) = (fixture.store.clone(), fixture.row("1"));
+        let mut closing = Vec::new();
+        let (finished, _) = tokio::join!(
+            store.finish_turn(begun.lease, answer, vec![row]),
+            fixture.writer.step(&mut closing)
+        );
+        assert_eq!(finished, Err(Error::Full));
+        fixture.pragma("PRAGMA max_page_count = 1000000").await;
+        let next = fixture.begin(Target::Existing(id), "again").await;
+        assert!(next.history.is_empty());
+        let items = store.items(&owner(), id, Page::default()).await.unwrap().data;
+        let statuses: Vec<_> = items.iter().map(|item| item.status).collect();
+        assert_eq!(statuses, [MessageStatus::Completed, MessageStatus::Failed]);
     }
 
     #[tokio::test]
