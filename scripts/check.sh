@@ -34,6 +34,8 @@ check "format" cargo fmt --all --check
 check "clippy" cargo clippy "${locked[@]}" --workspace --all-targets --quiet -- --deny warnings
 check "licences, bans, sources" cargo deny --log-level error check bans licenses sources
 check "advisories" advisories
+check "generated files" cargo run --quiet "${locked[@]}" --package xtask -- generate --check
+check "links" .venv/bin/python scripts/doc-links.py
 check "spelling" .venv/bin/typos
 # shellcheck disable=SC2046 # no file name here has a space
 check "shell scripts" .venv/bin/shellcheck $(shell_scripts)

@@ -2,7 +2,7 @@
 # Installs what building, checking and testing need; says so when it installs something and nothing
 # when there is nothing to do.
 #
-#   scripts/setup.sh NEED...     needs: build rust nextest deny python node nginx
+#   scripts/setup.sh NEED...     needs: build rust nextest deny python node curl nginx
 #
 # System packages are installed on Debian and its kin, as root or through sudo; elsewhere the missing
 # ones are named. Everything else goes into the cargo home, `.venv` and `node_modules`, pinned.
@@ -79,6 +79,11 @@ need_node() {
     cp "$suite/package-lock.json" "$suite/node_modules/installed.json"
 }
 
+# What the documentation's commands call.
+need_curl() {
+    have curl || packages curl
+}
+
 # The proxy that `make bench` measures beside Parapet.
 need_nginx() {
     [[ -x /usr/sbin/nginx ]] || have nginx || packages nginx-light
@@ -131,7 +136,7 @@ packages() {
 
 for need in "$@"; do
     case $need in
-        build | rust | nextest | deny | python | node | nginx) "need_$need" ;;
+        build | rust | nextest | deny | python | node | curl | nginx) "need_$need" ;;
         *) fail "unknown need \`$need\`" ;;
     esac
 done

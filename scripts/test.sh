@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs every test: Rust tests, documentation tests, and the official OpenAI SDKs against the binary.
+# Runs every test: Rust tests, documentation tests, and against the binary the official OpenAI SDKs and the
+# commands of the documentation.
 # One suite's failure does not stop the others; the last line sums up: `N passed, N failed`. Servers
 # that tests start listen on ports the system chooses and keep their data in a folder that is removed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
-scripts/setup.sh nextest node || exit
+scripts/setup.sh nextest node curl || exit
 locked=(${CI:+--locked})
 work=$(mktemp -d "${TMPDIR:-/tmp}/parapet-test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -51,12 +52,17 @@ node_sdk() (
         --test-reporter=junit --test-reporter-destination="$work/node.xml"
 )
 
+documented_commands() {
+    .venv/bin/python scripts/doc-commands.py --junit "$work/commands.xml"
+}
+
 suite "rust" "$junit" rust
 suite "documentation" "$work/doc.log" documentation
 if suite "binary" - binary; then
     export PARAPET_BIN=$target/debug/parapet
     suite "openai for python" "$work/python.xml" python_sdk
     suite "openai for node" "$work/node.xml" node_sdk
+    suite "documented commands" "$work/commands.xml" documented_commands
 fi
 
 echo

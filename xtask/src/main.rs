@@ -3,6 +3,7 @@
 mod bench;
 mod chat;
 mod deps;
+mod generate;
 mod load;
 mod monotonic;
 mod upstream;
@@ -25,6 +26,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Checks that the crates depend on each other as ARCHITECTURE.md says
     Deps,
+    /// Writes the generated pages of docs/reference
+    Generate(generate::Arguments),
     /// Generates load for the benchmark (a process of its own, so that CPU time can be told apart)
     #[command(hide = true)]
     Load(load::Arguments),
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Deps => deps::check(),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Load(arguments) => load::run(&arguments),
         Command::Upstream => upstream::run(),
     };

@@ -19,7 +19,10 @@ pub struct Usage {
 impl Usage {
     #[must_use]
     pub const fn total_input(&self) -> u64 {
-        self.input.saturating_add(self.cached_input).saturating_add(self.cache_write).saturating_add(self.image)
+        self.input
+            .saturating_add(self.cached_input)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.image)
     }
 
     #[must_use]

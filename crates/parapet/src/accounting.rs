@@ -123,7 +123,8 @@ impl Drop for Reservation {
 impl Open {
     fn abandon(self) -> (Slot, LedgerRow) {
         let usage = self.row.usage;
-        let settlement = Settlement { outcome: Outcome::Cancelled, code: Some("client_gone"), usage, first_token: None };
+        let settlement =
+            Settlement { outcome: Outcome::Cancelled, code: Some("client_gone"), usage, first_token: None };
         self.close(settlement)
     }
 
@@ -166,7 +167,10 @@ impl Open {
             }
             Some(NanoUsd::ZERO) => {}
             Some(cost) => {
-                let agent = row.agent.as_ref().map_or_else(|| Arc::clone(&self.app.no_agent), |a| Arc::from(a.as_str()));
+                let agent = row
+                    .agent
+                    .as_ref()
+                    .map_or_else(|| Arc::clone(&self.app.no_agent), |a| Arc::from(a.as_str()));
                 let labels = CostLabels { agent, provider, model };
                 metrics.cost_usd.get_or_create(&labels).inc_by(cost.as_usd());
             }
@@ -204,10 +208,11 @@ impl From<store::Error> for Refusal {
                 .retryable(true),
             E::WrongAgent => Self::invalid("conversation_id", error.to_string()),
             E::Full => Self::new(Kind::Overloaded, "storage_full", error.to_string()),
-            E::Overloaded | E::Unavailable => Self::new(Kind::Overloaded, "storage_unavailable", error.to_string()),
+            E::Overloaded | E::Unavailable => {
+                Self::new(Kind::Overloaded, "storage_unavailable", error.to_string())
+            }
             E::Inconsistent => Self::internal(label),
         };
         if error.retryable() { refusal.retry_after(Duration::from_secs(1)) } else { refusal }
     }
 }
-

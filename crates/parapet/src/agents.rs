@@ -36,6 +36,7 @@ pub(crate) struct Agent {
 }
 
 /// What a caller asks for.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and there is one of it")]
 pub(crate) enum Ask {
     /// A chat completion: the caller keeps the conversation.
     Chat(ChatRequest),
@@ -101,6 +102,7 @@ pub(crate) struct Prepared {
 }
 
 /// The request in the caller's own bytes, or in our words.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and there is one of it")]
 pub(crate) enum Outgoing {
     Chat(ChatRequest),
     Call(Box<Call>),
@@ -115,7 +117,11 @@ pub(crate) fn resolve(caller: Identified, ask: Ask) -> Result<Resolved, Refusal>
     };
     let Some(callable) = callable else {
         let what = if matches!(ask, Ask::Query(_)) { "agent" } else { "model" };
-        let refusal = Refusal::new(Kind::NotFound, "model_not_found", format!("no {what} named `{}`", shown(ask.name())));
+        let refusal = Refusal::new(
+            Kind::NotFound,
+            "model_not_found",
+            format!("no {what} named `{}`", shown(ask.name())),
+        );
         return Err(refusal.param(what).hint("GET /v1/models lists what can be called"));
     };
     if let (Some(_), Ask::Chat(request)) = (&callable.agent, &ask)
@@ -156,7 +162,12 @@ pub(crate) async fn prepare(app: &Arc<App>, screened: Screened) -> Result<Prepar
     }
 }
 
-async fn begin_turn(app: &Arc<App>, caller: &Identified, agent: &Agent, query: &Query) -> Result<Turn, Refusal> {
+async fn begin_turn(
+    app: &Arc<App>,
+    caller: &Identified,
+    agent: &Agent,
+    query: &Query,
+) -> Result<Turn, Refusal> {
     let conversation = match query.conversation {
         Some(id) => store::Target::Existing(id),
         None => store::Target::New(NewConversation::default()),

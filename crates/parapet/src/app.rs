@@ -72,7 +72,8 @@ impl App {
         self.settings.store(Arc::new(settings));
         self.metrics.config_last_reload_successful.set(1);
         self.events.publish(Event::Config { hash: Arc::clone(&after), accepted: true });
-        let hash = |hash: &str| serde_json::value::to_raw_value(&serde_json::json!({ "config_hash": hash })).ok();
+        let hash =
+            |hash: &str| serde_json::value::to_raw_value(&serde_json::json!({ "config_hash": hash })).ok();
         let tenant = self.settings().local.principal.tenant.clone();
         let entry = AuditEntry {
             tenant,

@@ -186,7 +186,13 @@ fn shortened(body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
     }
 }
 
-fn begun(app: &Arc<App>, call: Prepared, completed: Completed, headers: HeaderMap, streamed: Streamed) -> Answer {
+fn begun(
+    app: &Arc<App>,
+    call: Prepared,
+    completed: Completed,
+    headers: HeaderMap,
+    streamed: Streamed,
+) -> Answer {
     let reply = Reply::new(app, call, completed, streamed);
     let mut answer = Response::new(Body::Stream(Box::pin(reply)));
     let out = answer.headers_mut();

@@ -50,7 +50,8 @@ pub(crate) fn identify(received: Received<'_>) -> Result<Identified, Refusal> {
     if let Access::Needs(permission) = route.access
         && !caller.principal.may(permission)
     {
-        let message = format!("the role `{}` does not have `{}`", caller.principal.role.as_str(), permission.as_str());
+        let message =
+            format!("the role `{}` does not have `{}`", caller.principal.role.as_str(), permission.as_str());
         return Err(Refusal::new(Kind::Permission, "permission_denied", message));
     }
     let deadline = deadline(headers)?;

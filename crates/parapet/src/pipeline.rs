@@ -71,7 +71,8 @@ async fn complete(app: &Arc<App>, call: &Prepared) -> Result<(Completed, Attempt
         for (index, key) in target.endpoint.keys() {
             let reservation = walk.reserve(target)?;
             let began = Instant::now();
-            let attempt = provider::attempt(&target.endpoint, key, body.clone(), call.stream, call.caller.deadline);
+            let attempt =
+                provider::attempt(&target.endpoint, key, body.clone(), call.stream, call.caller.deadline);
             match attempt.await {
                 Ok(attempted) => {
                     let completed = Completed {
@@ -171,7 +172,7 @@ impl<'a> Walk<'a> {
 
 /// What the caller is told of a single failure.
 pub(crate) fn one_failure(failure: Failure) -> Refusal {
-    let told = failure.told.unwrap_or_else(no_words);
+    let told = failure.told.map_or_else(no_words, |told| *told);
     match failure.fault {
         Fault::Caller => {
             let too_large = failure.status == Some(http::StatusCode::PAYLOAD_TOO_LARGE);
@@ -187,7 +188,11 @@ pub(crate) fn one_failure(failure: Failure) -> Refusal {
             Refusal::new(Kind::NotFound, "model_not_found", message).param("model")
         }
         Fault::RateLimited => {
-            let refusal = Refusal::new(Kind::RateLimited, "rate_limit_exceeded", "the provider's rate limit is reached");
+            let refusal = Refusal::new(
+                Kind::RateLimited,
+                "rate_limit_exceeded",
+                "the provider's rate limit is reached",
+            );
             match failure.retry_after {
                 Some(after) => refusal.retry_after(after),
                 None => refusal,
@@ -197,10 +202,13 @@ pub(crate) fn one_failure(failure: Failure) -> Refusal {
             Refusal::new(Kind::UpstreamTimeout, "upstream_timeout", "the provider did not answer in time")
         }
         Fault::Connect => Refusal::new(Kind::Upstream, "upstream_error", "the provider could not be reached"),
-        Fault::Malformed => Refusal::new(Kind::Upstream, "upstream_error", "the provider's answer was malformed"),
+        Fault::Malformed => {
+            Refusal::new(Kind::Upstream, "upstream_error", "the provider's answer was malformed")
+        }
         Fault::Credentials | Fault::Quota => {
             // The caller can do nothing about it, and must not learn more.
-            Refusal::new(Kind::Upstream, "upstream_error", "the provider refused our account").retryable(false)
+            Refusal::new(Kind::Upstream, "upstream_error", "the provider refused our account")
+                .retryable(false)
         }
         Fault::Reset | Fault::Server | Fault::Unsuited => {
             Refusal::new(Kind::Upstream, "upstream_error", "the provider failed")
@@ -210,5 +218,10 @@ pub(crate) fn one_failure(failure: Failure) -> Refusal {
 
 /// An upstream error without words.
 pub(crate) const fn no_words() -> wire::event::UpstreamError {
-    wire::event::UpstreamError { kind: wire::event::UpstreamKind::Server, message: None, param: None, code: None }
+    wire::event::UpstreamError {
+        kind: wire::event::UpstreamKind::Server,
+        message: None,
+        param: None,
+        code: None,
+    }
 }

@@ -105,8 +105,9 @@ async fn begin(streamed: &mut Streamed, first_event_by: Instant, head_by: Instan
 /// A 200 that carries an error, or no answer at all, is a failure like any other.
 fn check_whole(body: Bytes) -> Result<Whole, Failure> {
     let (usage, output_bytes) = {
-        let answer = wire::openai::read_answer(&body)
-            .map_err(|malformed| Failure::new(Fault::Malformed, "the answer is malformed").because(malformed))?;
+        let answer = wire::openai::read_answer(&body).map_err(|malformed| {
+            Failure::new(Fault::Malformed, "the answer is malformed").because(malformed)
+        })?;
         if let Some(error) = answer.error {
             return Err(Failure::told(StatusCode::OK, error));
         }

@@ -5,6 +5,7 @@
 //! sense. One renderer per dialect turns it into bytes (`edge/answer.rs`, and `reply.rs` inside a stream).
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use domain::Outcome;
@@ -78,9 +79,13 @@ impl Kind {
     }
 }
 
-/// A request that is not answered, and why.
+/// A request that is not answered, and why. On the heap: the way of every answer that is given stays small.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Refusal(Box<Facts>);
+
+/// What there is to say about a refusal.
+#[derive(Debug)]
+pub(crate) struct Facts {
     pub(crate) kind: Kind,
     /// A bounded label, finer than the kind: what programs match on.
     pub(crate) code: &'static str,
@@ -97,7 +102,6 @@ pub(crate) struct Refusal {
     pub(crate) allow: Option<HeaderValue>,
     /// A code the upstream gave for the caller's fault, passed on in place of ours.
     pub(crate) upstream_code: Option<String>,
-    outcome: Outcome,
 }
 
 impl Refusal {
@@ -106,7 +110,7 @@ impl Refusal {
             kind,
             Kind::Timeout | Kind::RateLimited | Kind::Upstream | Kind::Overloaded | Kind::UpstreamTimeout
         );
-        Self {
+        Self(Box::new(Facts {
             kind,
             code,
             message: message.into(),
@@ -117,12 +121,14 @@ impl Refusal {
             retryable,
             allow: None,
             upstream_code: None,
-            outcome: kind.outcome(),
-        }
+        }))
     }
 
-    pub(crate) fn invalid(param: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { param: Some(param.into()), ..Self::new(Kind::InvalidRequest, "invalid_request", message) }
+    pub(crate) fn invalid(
+        param: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(Kind::InvalidRequest, "invalid_request", message).param(param)
     }
 
     pub(crate) fn not_found(what: &'static str) -> Self {
@@ -134,28 +140,49 @@ impl Refusal {
         Self::new(Kind::Internal, "internal_error", "An unexpected error occurred").because(private)
     }
 
-    pub(crate) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub(crate) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
     }
 
-    pub(crate) fn param(self, param: impl Into<Cow<'static, str>>) -> Self {
-        Self { param: Some(param.into()), ..self }
+    pub(crate) fn param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.0.param = Some(param.into());
+        self
     }
 
-    pub(crate) fn because(self, private: impl Into<String>) -> Self {
-        Self { private: Some(private.into()), ..self }
+    pub(crate) fn because(mut self, private: impl Into<String>) -> Self {
+        self.0.private = Some(private.into());
+        self
     }
 
-    pub(crate) fn retry_after(self, after: Duration) -> Self {
-        Self { retry_after: Some(after), ..self }
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
     }
 
-    pub(crate) fn retryable(self, retryable: bool) -> Self {
-        Self { retryable, ..self }
+    pub(crate) fn retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = retryable;
+        self
     }
+}
 
+impl Deref for Refusal {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
+}
+
+impl DerefMut for Refusal {
+    fn deref_mut(&mut self) -> &mut Facts {
+        &mut self.0
+    }
+}
+
+impl Facts {
     pub(crate) const fn outcome(&self) -> Outcome {
-        self.outcome
+        self.kind.outcome()
     }
 
     /// What programs match on: the upstream's own code where it told the caller's fault, else ours.

@@ -92,7 +92,8 @@ impl Reply {
         let tally = Tally { input_estimate: call.estimated_input(), ..Tally::default() };
         let wants_usage = call.wants_usage();
         let Prepared { caller, callable, turn, .. } = call;
-        let length = |agent: &Arc<_>| OutputLength::new(Arc::<crate::agents::Agent>::as_ref(agent).max_answer_chars);
+        let length =
+            |agent: &Arc<_>| OutputLength::new(Arc::<crate::agents::Agent>::as_ref(agent).max_answer_chars);
         let shape = match (turn, &callable.agent) {
             (Some(turn), Some(agent)) => Shape::Agent(Box::new(AgentReply {
                 length: length(agent),
@@ -127,7 +128,10 @@ impl Reply {
     }
 
     /// The next bytes for the caller.
-    pub(crate) fn poll_bytes(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+    pub(crate) fn poll_bytes(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Cut>>> {
         loop {
             match &mut self.state {
                 State::Streaming => {

@@ -106,10 +106,7 @@ impl Talk {
 
     /// Sends a message and prints the answer as it comes.
     async fn say(&mut self, message: &str, json: bool) -> Done {
-        let mut body = json!({ "message": message, "stream": true });
-        if let Some(id) = &self.conversation {
-            body["conversation_id"] = Value::from(id.as_str());
-        }
+        let body = json!({ "message": message, "stream": true, "conversation_id": self.conversation });
         let response = self.client.post(&format!("/v1/agents/{}/query", self.agent), &body).await?;
         if !response.status().is_success() {
             let body = whole(response.into_body()).await?;

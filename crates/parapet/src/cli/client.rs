@@ -26,7 +26,11 @@ impl Client {
     }
 
     /// Posts JSON; the answer is read by the caller.
-    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<Response<Answer>> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> anyhow::Result<Response<Answer>> {
         self.send(Method::POST, path, Bytes::from(body.to_string())).await
     }
 

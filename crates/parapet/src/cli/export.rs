@@ -42,7 +42,7 @@ struct To {
 impl Export {
     pub(super) fn run(self, global: &Global) -> Done {
         match self.what {
-            What::Openapi(to) => to.bring(&openapi(), global.json),
+            What::Openapi(to) => to.bring(&documents(), global.json),
         }
     }
 }
@@ -50,7 +50,7 @@ impl Export {
 /// A file's name and its text.
 type File = (&'static str, String);
 
-fn openapi() -> Vec<File> {
+fn documents() -> Vec<File> {
     let document = |listener| format!("{:#}\n", openapi::generate(listener));
     vec![
         ("openapi.json", document(Listener::Public)),
@@ -87,5 +87,7 @@ impl To {
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder.and_then(|()| std::fs::write(path, text)).with_context(|| format!("cannot write {}", path.display()))
+    folder
+        .and_then(|()| std::fs::write(path, text))
+        .with_context(|| format!("cannot write {}", path.display()))
 }

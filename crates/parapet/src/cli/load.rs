@@ -23,12 +23,17 @@ impl Sources {
     /// `-c`, `$CONFIG_PATH`, `./parapet.yaml`, or none for the built-in default.
     pub(super) fn find(global: &Global) -> anyhow::Result<Self> {
         let env = environment();
-        let named = global.config.clone().or_else(|| env.get("CONFIG_PATH").filter(|p| !p.is_empty()).map(PathBuf::from));
+        let named = global
+            .config
+            .clone()
+            .or_else(|| env.get("CONFIG_PATH").filter(|p| !p.is_empty()).map(PathBuf::from));
         let here = PathBuf::from("parapet.yaml");
         let file = named.or_else(|| here.is_file().then_some(here));
         let flag = |flag: &String| {
             let (key, value) = flag.split_once('=').ok_or_else(|| {
-                WrongUsage(format!("`--set {flag}`: expected KEY=VALUE, such as server.listen=127.0.0.1:9000"))
+                WrongUsage(format!(
+                    "`--set {flag}`: expected KEY=VALUE, such as server.listen=127.0.0.1:9000"
+                ))
             })?;
             Ok((key.trim().to_owned(), value.to_owned()))
         };
@@ -45,7 +50,9 @@ impl Sources {
             None => None,
             Some(path) => {
                 let read = std::fs::read_to_string(path);
-                Some(read.map_err(|error| WrongUsage(format!("cannot read the config {}: {error}", path.display())))?)
+                Some(read.map_err(|error| {
+                    WrongUsage(format!("cannot read the config {}: {error}", path.display()))
+                })?)
             }
         };
         let name = self.name();
@@ -79,7 +86,11 @@ impl Faulty {
         let style = if paint::on_stderr() { Style::Colour } else { Style::Plain };
         eprint!("{}", ::config::render(&self.0, style));
         let count = self.0.len();
-        eprintln!("{}: {count} {} in the config", paint::error("error"), if count == 1 { "fault" } else { "faults" });
+        eprintln!(
+            "{}: {count} {} in the config",
+            paint::error("error"),
+            if count == 1 { "fault" } else { "faults" }
+        );
         ExitCode::from(Self::EXIT)
     }
 }

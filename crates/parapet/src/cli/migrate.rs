@@ -45,12 +45,19 @@ impl Migrate {
             match self.what {
                 What::Status => show(&store::migrate::status(&data_dir).await?, global.json),
                 What::Up { dry_run: true } => {
-                    let missing = store::migrate::status(&data_dir).await?.into_iter().filter(|step| !step.applied);
+                    let missing =
+                        store::migrate::status(&data_dir).await?.into_iter().filter(|step| !step.applied);
                     plan(missing.map(|step| (step.version, step.name, step.up)), global.json);
                 }
-                What::Up { dry_run: false } => done("applied", &store::migrate::up(&data_dir).await?, global.json),
+                What::Up { dry_run: false } => {
+                    done("applied", &store::migrate::up(&data_dir).await?, global.json)
+                }
                 What::Down { steps, dry_run: true, .. } => {
-                    let applied = store::migrate::status(&data_dir).await?.into_iter().rev().filter(|step| step.applied);
+                    let applied = store::migrate::status(&data_dir)
+                        .await?
+                        .into_iter()
+                        .rev()
+                        .filter(|step| step.applied);
                     let latest = applied.take(steps as usize);
                     plan(latest.map(|step| (step.version, step.name, step.down)), global.json);
                 }
@@ -71,7 +78,12 @@ fn show(steps: &[store::migrate::Step], json: bool) {
         if json {
             println!("{}", json!({ "version": step.version, "name": step.name, "applied": step.applied }));
         } else {
-            println!("{:04} {}\t{}", step.version, step.name, if step.applied { "applied" } else { "missing" });
+            println!(
+                "{:04} {}\t{}",
+                step.version,
+                step.name,
+                if step.applied { "applied" } else { "missing" }
+            );
         }
     }
 }

@@ -90,7 +90,10 @@ async fn test_one(endpoint: &Endpoint, json: bool) -> bool {
         };
         all_well &= well;
         if json {
-            println!("{}", json!({ "provider": endpoint.name.as_str(), "key": index + 1, "ok": well, "detail": word }));
+            println!(
+                "{}",
+                json!({ "provider": endpoint.name.as_str(), "key": index + 1, "ok": well, "detail": word })
+            );
         } else {
             println!("{}\tkey {}\t{}\t{word}", endpoint.name, index + 1, if well { "ok" } else { "failed" });
         }

@@ -176,16 +176,22 @@ fn banner(settings: &Settings, at: &Addresses, config: &str) -> String {
         let _ = writeln!(text, "  {name:<8} {value}");
     };
     line("api", format!("http://{public}"));
-    line("metrics", format!("http://{}{}", load::reachable(at.metrics), settings.config().telemetry.metrics_path));
+    line(
+        "metrics",
+        format!("http://{}{}", load::reachable(at.metrics), settings.config().telemetry.metrics_path),
+    );
     line("admin", format!("http://{}/admin/v1/config", load::reachable(at.admin)));
     line("data", settings.config().storage.data_dir.display().to_string());
     line("config", config.to_owned());
     line("auth", mode.to_owned());
     if let Some(agent) = settings.config().agents.keys().next() {
         let key = if settings.is_open() { "" } else { " -H \"authorization: Bearer $PARAPET_API_KEY\"" };
-        line("try", format!(
-            "curl http://{public}/v1/agents/{agent}/query{key} -H 'content-type: application/json' -d '{{\"message\":\"Hello\"}}'"
-        ));
+        line(
+            "try",
+            format!(
+                "curl http://{public}/v1/agents/{agent}/query{key} -H 'content-type: application/json' -d '{{\"message\":\"Hello\"}}'"
+            ),
+        );
         line("or", format!("parapet chat {agent}"));
     }
     format!("{} {}\n{text}", paint::strong("parapet"), env!("CARGO_PKG_VERSION"))

@@ -41,7 +41,7 @@ pub(crate) fn refusal(refusal: &Refusal, request: RequestId) -> Answer {
     let headers = answer.headers_mut();
     if let Some(after) = refusal.retry_after {
         // Rounded up: an early retry would be refused again.
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1000) as u64));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(millis(after).div_ceil(1000)));
         headers.insert(RETRY_AFTER_MS, HeaderValue::from(millis(after)));
     }
     headers.insert(SHOULD_RETRY, HeaderValue::from_static(if refusal.retryable { "true" } else { "false" }));

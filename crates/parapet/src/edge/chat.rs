@@ -1,6 +1,5 @@
 //! `POST /v1/chat/completions`, OpenAI's dialect.
 
-
 use super::answer::Answer;
 use super::input;
 use super::openapi::{Doc, Schema};

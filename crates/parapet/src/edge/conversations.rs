@@ -148,9 +148,10 @@ pub(crate) async fn create(request: Request) -> Result<Answer, Refusal> {
     let new: New = input::json(http, caller.settings.config().server.body_limit).await?;
     let agents = &caller.settings.config().agents;
     let agent = match (&new.agent, agents.len(), agents.keys().next()) {
-        (Some(name), _, _) => agents.keys().find(|agent| agent.as_str() == name).ok_or_else(|| {
-            Refusal::new(Kind::NotFound, "model_not_found", "no such agent").param("agent")
-        })?,
+        (Some(name), _, _) => agents
+            .keys()
+            .find(|agent| agent.as_str() == name)
+            .ok_or_else(|| Refusal::new(Kind::NotFound, "model_not_found", "no such agent").param("agent"))?,
         (None, 1, Some(only)) => only,
         _ => return Err(Refusal::invalid("agent", "name the agent that answers in this conversation")),
     };
@@ -225,7 +226,10 @@ fn id(request: &Request) -> Result<ConversationId, Refusal> {
 
 fn check(title: Option<&str>, metadata: Option<&RawValue>) -> Result<(), Refusal> {
     if title.is_some_and(|title| title.chars().count() > MAX_TITLE || title.chars().any(char::is_control)) {
-        return Err(Refusal::invalid("title", "a title has at most 200 characters and no control characters"));
+        return Err(Refusal::invalid(
+            "title",
+            "a title has at most 200 characters and no control characters",
+        ));
     }
     let is_object = |json: &RawValue| json.get().trim_start().starts_with('{');
     if metadata.is_some_and(|json| !is_object(json) || json.get().len() > MAX_METADATA) {

@@ -24,7 +24,8 @@ pub(crate) async fn body(http: http::Request<Incoming>, limit: u64) -> Result<By
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let broken = |error: hyper::Error| {
-            Refusal::new(Kind::InvalidRequest, "incomplete_body", "the body ended early").because(error.to_string())
+            Refusal::new(Kind::InvalidRequest, "incomplete_body", "the body ended early")
+                .because(error.to_string())
         };
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         if first.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
@@ -35,7 +36,9 @@ pub(crate) async fn body(http: http::Request<Incoming>, limit: u64) -> Result<By
             first = data;
         } else {
             if rest.is_empty() {
-                rest.reserve(announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(first.len() * 2));
+                rest.reserve(
+                    announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(first.len() * 2),
+                );
                 rest.extend_from_slice(&first);
                 first = Bytes::new();
             }
@@ -66,7 +69,10 @@ pub(crate) fn refuse_unenforced(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// A JSON body of one of our own APIs: known members only.
-pub(crate) async fn json<T: DeserializeOwned>(http: http::Request<Incoming>, limit: u64) -> Result<T, Refusal> {
+pub(crate) async fn json<T: DeserializeOwned>(
+    http: http::Request<Incoming>,
+    limit: u64,
+) -> Result<T, Refusal> {
     require_json(http.headers())?;
     refuse_unenforced(http.headers())?;
     let body = body(http, limit).await?;
@@ -74,7 +80,8 @@ pub(crate) async fn json<T: DeserializeOwned>(http: http::Request<Incoming>, lim
         Refusal::new(Kind::InvalidRequest, "invalid_json", format!("the body is not valid JSON: {fault}"))
     })?;
     let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-    serde_json::from_slice(body).map_err(|error| Refusal::new(Kind::InvalidRequest, "invalid_request", shape(&error)))
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(Kind::InvalidRequest, "invalid_request", shape(&error)))
 }
 
 /// serde's words about a shape, without its position and without any value of the caller's.

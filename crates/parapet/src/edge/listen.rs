@@ -45,7 +45,9 @@ pub(crate) fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener
             io::ErrorKind::AddrNotAvailable => "this machine has no such address: choose another one",
             _ => "choose another address",
         };
-        anyhow::anyhow!("cannot listen on {address}: {error}\n  = help: {help} with `--set {key}=ADDRESS:PORT`")
+        anyhow::anyhow!(
+            "cannot listen on {address}: {error}\n  = help: {help} with `--set {key}=ADDRESS:PORT`"
+        )
     })
 }
 
@@ -54,7 +56,8 @@ pub(crate) fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener
 pub(crate) fn room(configured: Option<u32>) -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let soft = open_files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(1024);
+    let soft =
+        open_files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(1024);
     let half = (soft / 2).clamp(16, Semaphore::MAX_PERMITS);
     configured.map_or(half, |configured| (configured as usize).min(half))
 }

@@ -11,12 +11,12 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use super::agents;
 use super::answer::{self, Answer, JSON};
 use super::conversations::{Conversation, Deleted, Item, Listed, New, Update};
 use super::health::Health;
 use super::models::{Model, ModelList};
 use super::routes::{Access, Listener, ROUTES, Request, Route};
-use super::agents;
 use crate::refusal::{Kind, Refusal};
 
 /// How a route is described.
@@ -33,8 +33,15 @@ pub(crate) struct Doc {
 }
 
 impl Doc {
-    pub(crate) const EMPTY: Self =
-        Self { summary: "", detail: "", tag: "", paged: false, request: None, answer: None, media: "application/json" };
+    pub(crate) const EMPTY: Self = Self {
+        summary: "",
+        detail: "",
+        tag: "",
+        paged: false,
+        request: None,
+        answer: None,
+        media: "application/json",
+    };
 }
 
 /// The types that routes take and give.
@@ -80,7 +87,8 @@ impl Schema {
 
 pub(crate) const DOC: Doc = Doc { summary: "This document", tag: "Documents", ..Doc::EMPTY };
 
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(format!("{:#}\n", generate(Listener::Public))));
+static DOCUMENT: LazyLock<Bytes> =
+    LazyLock::new(|| Bytes::from(format!("{:#}\n", generate(Listener::Public))));
 
 pub(crate) async fn document(_request: Request) -> Result<Answer, Refusal> {
     Ok(answer::bytes(StatusCode::OK, JSON, DOCUMENT.clone()))
@@ -97,7 +105,10 @@ pub(crate) fn generate(listener: Listener) -> Value {
     for route in ROUTES.iter().filter(|route| route.listeners.contains(&listener)) {
         let path = route.path.replace("{*", "{");
         let operations = paths.entry(path).or_insert_with(|| json!({}));
-        operations[route.method.as_str().to_ascii_lowercase()] = operation(route, &mut generator);
+        if let Some(operations) = operations.as_object_mut() {
+            let method = route.method.as_str().to_ascii_lowercase();
+            operations.insert(method, operation(route, &mut generator));
+        }
     }
     let error = generator.subschema_for::<shapes::ErrorBody>();
     let mut schemas = generator.take_definitions(true);
@@ -122,33 +133,37 @@ pub(crate) fn generate(listener: Listener) -> Value {
 
 fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let doc = &route.doc;
-    let mut operation = json!({
-        "operationId": operation_id(route),
-        "summary": doc.summary,
-        "tags": [doc.tag],
-        "responses": responses(route, generator),
-    });
+    let mut operation = Map::new();
+    let mut say = |name: &str, value: Value| drop(operation.insert(name.to_owned(), value));
+    say("operationId", operation_id(route).into());
+    say("summary", doc.summary.into());
+    say("tags", json!([doc.tag]));
+    say("responses", responses(route, generator));
     if !doc.detail.is_empty() {
-        operation["description"] = doc.detail.into();
+        say("description", doc.detail.into());
     }
     let parameters = parameters(route);
     if !parameters.is_empty() {
-        operation["parameters"] = parameters.into();
+        say("parameters", parameters.into());
     }
     if let Some(request) = doc.request {
         let schema = request.of(generator);
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        say(
+            "requestBody",
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } }),
+        );
     }
     match route.access {
-        Access::Anyone => operation["security"] = json!([]),
-        Access::Needs(permission) => operation["x-permission"] = permission.as_str().into(),
+        Access::Anyone => say("security", json!([])),
+        Access::Needs(permission) => say("x-permission", permission.as_str().into()),
     }
-    operation
+    operation.into()
 }
 
 fn operation_id(route: &Route) -> String {
     let words = route.path.split('/').filter(|part| !part.is_empty() && *part != "v1");
-    let words = words.map(|part| part.trim_matches(|c| matches!(c, '{' | '}' | '*')).replace(['.', '-'], "_"));
+    let words =
+        words.map(|part| part.trim_matches(|c| matches!(c, '{' | '}' | '*')).replace(['.', '-'], "_"));
     let path: Vec<String> = words.collect();
     format!("{}_{}", route.method.as_str().to_ascii_lowercase(), path.join("_"))
 }
@@ -178,11 +193,12 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let content = match doc.answer {
         Some(answer) => {
             let schema = answer.of(generator);
-            let mut content = json!({ "application/json": { "schema": schema } });
             if matches!(answer, Schema::ChatCompletion | Schema::AgentAnswer) {
-                content["text/event-stream"] = json!({ "schema": { "type": "string" } });
+                let events = json!({ "schema": { "type": "string" } });
+                json!({ "application/json": { "schema": schema }, "text/event-stream": events })
+            } else {
+                json!({ "application/json": { "schema": schema } })
             }
-            content
         }
         None if doc.media == Doc::EMPTY.media => json!({ (doc.media): { "schema": {} } }),
         None => json!({ (doc.media): { "schema": { "type": "string" } } }),
@@ -193,7 +209,9 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     }
     let error = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/ErrorBody" } } });
     for (status, meaning) in errors(route) {
-        responses.entry(status.as_str()).or_insert_with(|| json!({ "description": meaning, "content": error }));
+        responses
+            .entry(status.as_str())
+            .or_insert_with(|| json!({ "description": meaning, "content": error }));
     }
     responses.into()
 }

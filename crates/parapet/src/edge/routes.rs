@@ -154,18 +154,28 @@ pub(crate) struct Matched {
 
 /// Finds the route for a request.
 pub(crate) fn find(listener: Listener, method: &Method, path: &str) -> Result<Matched, Refusal> {
-    let no_route = || Refusal::new(Kind::NotFound, "route_not_found", "no such path").hint("GET /openapi.json lists the paths");
+    let no_route = || {
+        Refusal::new(Kind::NotFound, "route_not_found", "no such path")
+            .hint("GET /openapi.json lists the paths")
+    };
     let router = INDEX.by_listener.get(&listener).ok_or_else(no_route)?;
     let found = router.at(path).map_err(|_| no_route())?;
-    match found.value.0.iter().find(|route| route.method == *method) {
+    // RFC 9110, 9.1: what takes GET takes HEAD. hyper leaves the body out.
+    let wanted = if *method == Method::HEAD { &Method::GET } else { method };
+    match found.value.0.iter().find(|route| route.method == *wanted) {
         Some(route) => {
             let parameter = found.params.iter().next().map(|(_, value)| value.to_owned());
             Ok(Matched { route, parameters: Parameters(parameter) })
         }
         None => {
-            let mut refusal =
-                Refusal::new(Kind::MethodNotAllowed, "method_not_allowed", "the path does not take this method");
-            let allowed: Vec<&str> = found.value.0.iter().map(|route| route.method.as_str()).collect();
+            let mut refusal = Refusal::new(
+                Kind::MethodNotAllowed,
+                "method_not_allowed",
+                "the path does not take this method",
+            );
+            let with_head =
+                |method: &'static Method| if *method == Method::GET { "GET, HEAD" } else { method.as_str() };
+            let allowed: Vec<&str> = found.value.0.iter().map(|route| with_head(&route.method)).collect();
             refusal.allow = HeaderValue::try_from(allowed.join(", ")).ok();
             Err(refusal)
         }
@@ -204,6 +214,6 @@ mod tests {
     #[test]
     fn a_wrong_method_names_the_right_ones() {
         let refusal = find(Listener::Public, &Method::PUT, "/v1/conversations").err().unwrap();
-        assert_eq!(refusal.allow.unwrap().to_str().unwrap(), "POST, GET");
+        assert_eq!(refusal.allow.as_ref().unwrap().to_str().unwrap(), "POST, GET, HEAD");
     }
 }

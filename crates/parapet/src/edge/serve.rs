@@ -84,14 +84,7 @@ async fn handle(
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
     let Matched { route, parameters } = matched;
-    let received = Received {
-        settings,
-        record,
-        route,
-        peer,
-        headers: request.headers(),
-        uri: request.uri(),
-    };
+    let received = Received { settings, record, route, peer, headers: request.headers(), uri: request.uri() };
     let caller = identify(received)?;
     (route.handler)(routes::Request { app, caller, parameters, http: request }).await
 }
@@ -108,7 +101,8 @@ fn table_path<'a>(listener: Listener, path: &'a str, metrics: &str) -> &'a str {
 /// The caller's own id, when it is one to three words of visible ASCII and not too long for a log line.
 fn client_request_id(headers: &HeaderMap) -> Option<Box<str>> {
     let value = headers.get(REQUEST_ID)?.to_str().ok()?;
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'=' | b'+');
+    let fits =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'=' | b'+');
     ((1..=128).contains(&value.len()) && value.bytes().all(fits)).then(|| Box::from(value))
 }
 

@@ -29,7 +29,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-pub(crate) use refusal::refuse;
+pub(crate) use refusal::{linger, refuse};
 pub(crate) use timing::Limits;
 pub(crate) use verdict::Verdict;
 pub(crate) use violation::Violation;
@@ -88,7 +88,12 @@ impl<S> Guarded<S> {
         (guarded, verdict)
     }
 
-    /// The stream, for [`refuse`].
+    /// Whether the rest of a request's body is still to come.
+    pub(crate) fn is_in_body(&self) -> bool {
+        self.scanner.phase() == Phase::Body
+    }
+
+    /// The stream, for [`refuse`] and [`linger`].
     pub(crate) fn into_inner(self) -> S {
         self.stream
     }

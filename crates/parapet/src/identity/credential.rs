@@ -9,7 +9,10 @@ const MAX_LENGTH: usize = 512;
 
 pub(super) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, Refusal> {
     if uri.query().is_some_and(in_query) {
-        return Err(refused("a key in the query would end up in logs", "send it as `Authorization: Bearer KEY`"));
+        return Err(refused(
+            "a key in the query would end up in logs",
+            "send it as `Authorization: Bearer KEY`",
+        ));
     }
     let bearer = headers.get_all(header::AUTHORIZATION).iter().map(|value| match value.to_str() {
         Ok(text) => match text.split_once(' ') {

@@ -12,17 +12,23 @@ use crate::refusal::{Kind, Refusal};
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     for name in ["forwarded", "x-forwarded-for", "via"] {
         if headers.contains_key(name) {
-            return Err(refused(format!("the server is open to this machine only, and `{name}` says a proxy is in between")));
+            return Err(refused(format!(
+                "the server is open to this machine only, and `{name}` says a proxy is in between"
+            )));
         }
     }
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !is_local(host) {
-        return Err(refused("the server is open to this machine only, and the Host header names another".to_owned()));
+        return Err(refused(
+            "the server is open to this machine only, and the Host header names another".to_owned(),
+        ));
     }
     if let Some(origin) = headers.get(header::ORIGIN) {
         let same = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://")) == Some(host);
         if !same {
-            return Err(refused("the server is open to its own pages only, and Origin names another".to_owned()));
+            return Err(refused(
+                "the server is open to its own pages only, and Origin names another".to_owned(),
+            ));
         }
     }
     Ok(())
@@ -64,7 +70,8 @@ mod tests {
 
     #[test]
     fn proxies_foreign_hosts_and_foreign_pages_may_not() {
-        for host in ["example.com", "127.0.0.1.example.com", "10.0.0.1:8080", "", "localhost.example.com:80"] {
+        for host in ["example.com", "127.0.0.1.example.com", "10.0.0.1:8080", "", "localhost.example.com:80"]
+        {
             assert!(!allowed(&[("host", host)]), "{host}");
         }
         for name in ["forwarded", "x-forwarded-for", "via"] {

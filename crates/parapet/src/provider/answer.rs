@@ -26,7 +26,9 @@ impl AnswerBody {
     /// The next bytes; `None` when the answer ended as its framing promised.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Failure>>> {
         match self {
-            Self::Http { answer, .. } => answer.poll_data(cx).map(|next| next.map(|r| r.map_err(Failure::from))),
+            Self::Http { answer, .. } => {
+                answer.poll_data(cx).map(|next| next.map(|r| r.map_err(Failure::from)))
+            }
             Self::Simulated(player) => player.poll_data(cx).map(|next| next.map(Ok)),
         }
     }
@@ -106,7 +108,9 @@ impl Streamed {
             return Err(Failure::new(Fault::Reset, "the stream ended before it began"));
         };
         let (commits, done) = match self.ahead.read(&frame) {
-            Err(malformed) => return Err(Failure::new(Fault::Malformed, "malformed event").because(malformed)),
+            Err(malformed) => {
+                return Err(Failure::new(Fault::Malformed, "malformed event").because(malformed));
+            }
             Ok(None) => (false, false),
             Ok(Some(event)) => {
                 let (commits, done) = (event.commits(), event.done);

@@ -16,8 +16,8 @@ use super::answer::AnswerBody;
 use super::connection::Connection;
 use super::failure::{Failure, Fault};
 use super::origin::Origin;
-use super::pool::Pool;
 use super::player::Player;
+use super::pool::Pool;
 use super::simulated;
 
 pub(crate) struct Endpoint {
@@ -198,15 +198,17 @@ impl Network {
             match lent.connection.send(request()).await {
                 Ok(response) => return Ok(self.exchanged(response, lent.born)),
                 // The peer closed an idle connection while we wrote to it: one free retry on a fresh one.
-                Err(error) if error.is_canceled() || error.is_incomplete_message() || is_broken_pipe(&error) => {}
+                Err(error)
+                    if error.is_canceled() || error.is_incomplete_message() || is_broken_pipe(&error) => {}
                 Err(error) => return Err(Failure::from(error)),
             }
         }
         let late = |_| Failure::new(Fault::Connect, "no connection in time");
-        let io = tokio::time::timeout(connect, self.origin.connect()).await.map_err(late)?.map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            Failure::new(Fault::Connect, error.to_string()).because(cause)
-        })?;
+        let io =
+            tokio::time::timeout(connect, self.origin.connect()).await.map_err(late)?.map_err(|error| {
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                Failure::new(Fault::Connect, error.to_string()).because(cause)
+            })?;
         let connection = Connection::open(io).await?;
         let response = connection.send(request()).await?;
         Ok(self.exchanged(response, Instant::now()))

@@ -64,7 +64,7 @@ impl Fault {
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
     pub(crate) status: Option<StatusCode>,
-    pub(crate) told: Option<UpstreamError>,
+    pub(crate) told: Option<Box<UpstreamError>>,
     pub(crate) retry_after: Option<Duration>,
     /// For the log only.
     pub(crate) detail: String,
@@ -86,7 +86,7 @@ impl Failure {
             UpstreamKind::Overloaded | UpstreamKind::Server => Fault::Server,
         };
         let detail = format!("the provider answered {status} ({})", fault.as_str());
-        Self { fault, status: Some(status), told: Some(error), retry_after: None, detail }
+        Self { fault, status: Some(status), told: Some(Box::new(error)), retry_after: None, detail }
     }
 
     pub(crate) fn because(mut self, cause: impl Display) -> Self {

@@ -201,7 +201,12 @@ impl AgentReply {
     }
 
     /// What the conversation keeps.
-    pub(super) fn kept(&self, status: AnswerStatus, finish: Option<FinishReason>, facts: &Facts) -> store::Answer {
+    pub(super) fn kept(
+        &self,
+        status: AnswerStatus,
+        finish: Option<FinishReason>,
+        facts: &Facts,
+    ) -> store::Answer {
         store::Answer {
             status,
             content: (!self.text.is_empty()).then(|| text_content(&self.text).ok()).flatten(),

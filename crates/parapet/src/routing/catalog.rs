@@ -60,7 +60,8 @@ impl Catalog {
         let mut providers = HashMap::new();
         for (name, provider) in &config.providers {
             let endpoint = Arc::new(endpoint(name, provider, secrets, tls, clock)?);
-            let listed = provider.models.as_ref().map(|models| models.iter().map(|m| Arc::from(m.as_str())).collect());
+            let listed =
+                provider.models.as_ref().map(|models| models.iter().map(|m| Arc::from(m.as_str())).collect());
             providers.insert(name.clone(), Provider { endpoint, listed });
         }
         let mut catalog = Self { agents: IndexMap::new(), models: IndexMap::new(), providers };
@@ -87,7 +88,11 @@ impl Catalog {
 
     /// What a chat request's `model` names.
     pub(crate) fn callable(&self, name: &str) -> Option<Arc<Callable>> {
-        self.agents.get(name).or_else(|| self.models.get(name)).cloned().or_else(|| self.raw(name).map(Arc::new))
+        self.agents
+            .get(name)
+            .or_else(|| self.models.get(name))
+            .cloned()
+            .or_else(|| self.raw(name).map(Arc::new))
     }
 
     pub(crate) fn agent(&self, name: &str) -> Option<Arc<Callable>> {
@@ -169,7 +174,8 @@ fn endpoint(
         ProviderKind::OpenAiCompatible(upstream) => (Flavor::Compatible, upstream),
     };
     let whose = format!("providers.{name}");
-    let keys = upstream.keys.iter().map(|key| secrets.resolve(key, &whose)).collect::<anyhow::Result<Vec<_>>>()?;
+    let keys =
+        upstream.keys.iter().map(|key| secrets.resolve(key, &whose)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut headers = HeaderMap::new();
     for (header, value) in &upstream.headers {
         let mut value = HeaderValue::try_from(secrets.resolve(value, &whose)?.expose())?;

@@ -63,7 +63,9 @@ impl Event {
             Self::KeyRefused { provider, key } => {
                 tracing::error!(event = "key_refused", %provider, key, "replace the provider's key");
             }
-            Self::Config { hash, accepted } => tracing::info!(event = "config", config_hash = %hash, accepted),
+            Self::Config { hash, accepted } => {
+                tracing::info!(event = "config", config_hash = %hash, accepted)
+            }
         }
     }
 }

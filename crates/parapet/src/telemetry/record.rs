@@ -10,7 +10,8 @@ use domain::{NanoUsd, Outcome, Principal, ProviderName, RequestId, Ticks, UnixMi
 
 use super::access::{Call, Line};
 use super::metrics::{
-    EndpointLabels, ErrorLabels, HttpLabels, ObserveDuration as _, QueryLabels, RequestLabels, TargetLabels, success,
+    EndpointLabels, ErrorLabels, HttpLabels, ObserveDuration as _, QueryLabels, RequestLabels, TargetLabels,
+    success,
 };
 use super::trace::Trace;
 use crate::app::App;

@@ -13,7 +13,8 @@ async fn unknown_members_reach_the_provider_and_the_caller_byte_for_byte() {
     let answered = "{\"id\":\"x\",  \"object\":\"chat.completion\",\"novel\": {\"a\":[1.50,\"\\u00e9\"]},\"model\":\"small-2026\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1,\"total_tokens\":4}}";
     upstream.expect(Answer::status(200).header("content-type", "application/json").body(answered));
     let asked = "{ \"messages\" : [{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,AAAA\"}},{\"type\":\"text\",\"text\":\"caf\\u00e9\"}]}],\n \"model\":\"first/small\", \"temperature\":1.0, \"x_vendor\":{\"k\":1e2} }";
-    let request = Request::post("/v1/chat/completions").header("content-type", "application/json").body(asked);
+    let request =
+        Request::post("/v1/chat/completions").header("content-type", "application/json").body(asked);
     let answer = request.send(server.public()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.text(), answered);
@@ -30,7 +31,8 @@ async fn unknown_members_reach_the_provider_and_the_caller_byte_for_byte() {
 async fn an_answer_says_who_gave_it_and_is_told_once() {
     let (server, upstream) = started().await;
     upstream.expect(Answer::json(&openai::completion("hello")));
-    let request = Request::post("/v1/chat/completions").json(&chat("both", "hi")).header("x-request-id", "abc-1");
+    let request =
+        Request::post("/v1/chat/completions").json(&chat("both", "hi")).header("x-request-id", "abc-1");
     let answer = request.send(server.public()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("x-parapet-provider"), Some("first"));
@@ -44,7 +46,8 @@ async fn an_answer_says_who_gave_it_and_is_told_once() {
     let label = "parapet_requests_total{agent=\"-\",outcome=\"ok\",code=\"-\"}";
     assert_eq!(metric(&server, label).await, 1.0);
     let lines = ended_well(server).await;
-    let told: Vec<_> = access(&lines).into_iter().filter(|line| line["route"] == "/v1/chat/completions").collect();
+    let told: Vec<_> =
+        access(&lines).into_iter().filter(|line| line["route"] == "/v1/chat/completions").collect();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0]["client_request_id"], "abc-1");
     assert_eq!(told[0]["status"], 200);
@@ -69,13 +72,17 @@ async fn connections_to_the_provider_are_used_again() {
 async fn an_agent_is_a_model_with_its_prompt_and_parameters_in_front() {
     let (server, upstream) = started().await;
     upstream.expect(Answer::json(&openai::completion("hello")));
-    let body = json!({ "model": "support", "temperature": 0.9, "messages": [{ "role": "user", "content": "hi" }] });
+    let body =
+        json!({ "model": "support", "temperature": 0.9, "messages": [{ "role": "user", "content": "hi" }] });
     let answer = post(&server, "/v1/chat/completions", &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("x-parapet-agent"), Some("support"));
     let sent = upstream.call(0).await.json();
     assert_eq!(sent["model"], "small");
-    assert_eq!(sent["messages"][0], json!({ "role": "system", "content": "You are a friendly support agent for Acme." }));
+    assert_eq!(
+        sent["messages"][0],
+        json!({ "role": "system", "content": "You are a friendly support agent for Acme." })
+    );
     assert_eq!(sent["messages"][1]["content"], "hi");
     assert_eq!(sent["temperature"], 0.9);
     assert_eq!(sent["max_tokens"], 300);
@@ -118,10 +125,19 @@ async fn wrong_requests_are_refused_with_the_member_named() {
         ("{\"model\":\"both\"}", 400, Some("messages")),
         ("{\"model\":\"both\",\"messages\":[]}", 400, Some("messages")),
         ("{\"model\":\"none\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 404, Some("model")),
-        ("{\"model\":\"first/unlisted\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 404, Some("model")),
-        ("{\"model\":\"both\",\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", 400, Some("model")),
+        (
+            "{\"model\":\"first/unlisted\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+            404,
+            Some("model"),
+        ),
+        (
+            "{\"model\":\"both\",\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+            400,
+            Some("model"),
+        ),
     ] {
-        let request = Request::post("/v1/chat/completions").header("content-type", "application/json").body(body);
+        let request =
+            Request::post("/v1/chat/completions").header("content-type", "application/json").body(body);
         let answer = request.send(server.public()).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.text());
         let error = &answer.json()["error"];

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use testkit::http::Request;
+use testkit::openai;
 use testkit::process::Server;
 use testkit::upstream::{Answer, Upstream};
-use testkit::openai;
 
 use crate::support::{ended_well, get, post, started};
 
@@ -45,7 +45,8 @@ async fn an_answer_has_its_shape_and_the_next_message_its_history() {
     upstream.expect(Answer::json(&openai::completion("As I said.")));
     ask(&server, "who are you?", Some(id)).await;
     let sent = upstream.call(1).await.json();
-    let roles: Vec<&str> = sent["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
+    let roles: Vec<&str> =
+        sent["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["system", "user", "assistant", "user"]);
     assert_eq!(sent["messages"][2]["content"], "Hello, I am support.");
     assert_eq!(
@@ -66,7 +67,8 @@ async fn an_agent_streams_typed_events_and_keeps_what_it_said() {
     let (server, upstream) = started().await;
     upstream.expect(Answer::sse(openai::chunks_with_usage(["Hel", "lo"], 9, 3)));
     let body = json!({ "message": "hi", "stream": true, "tags": { "team": "blue" } });
-    let (_, mut connection) = Request::post("/v1/agents/support/query").json(&body).open(server.public()).await;
+    let (_, mut connection) =
+        Request::post("/v1/agents/support/query").json(&body).open(server.public()).await;
     let events = connection.events().await.unwrap();
     let names: Vec<&str> = events.iter().filter_map(|event| event.name.as_deref()).collect();
     assert_eq!(names, ["answer.started", "answer.delta", "answer.delta", "answer.completed"]);
@@ -83,7 +85,8 @@ async fn a_cut_answer_is_kept_as_partial_and_a_failed_turn_is_not_shown_to_the_m
     let (server, upstream) = started().await;
     upstream.expect(Answer::sse(openai::chunks(["Half an ans", "wer that never ends"])).cut_after(700));
     let body = json!({ "message": "hi", "stream": true });
-    let (_, mut connection) = Request::post("/v1/agents/support/query").json(&body).open(server.public()).await;
+    let (_, mut connection) =
+        Request::post("/v1/agents/support/query").json(&body).open(server.public()).await;
     let mut events = Vec::new();
     while let Ok(Some(event)) = connection.event().await {
         events.push(event);
@@ -108,7 +111,9 @@ async fn two_messages_at_once_are_answered_one_after_the_other() {
     let (server, upstream) = started().await;
     upstream.expect(Answer::json(&openai::completion("first")));
     let id = ask(&server, "start", None).await["conversation_id"].as_str().unwrap().to_owned();
-    upstream.otherwise(Answer::json(&openai::completion("answer")).first_byte_after(std::time::Duration::from_millis(20)));
+    upstream.otherwise(
+        Answer::json(&openai::completion("answer")).first_byte_after(std::time::Duration::from_millis(20)),
+    );
     let asked = (0..10).map(|n| {
         let (server, id) = (&server, id.as_str());
         async move { ask(server, &format!("m{n}"), Some(id)).await }
@@ -148,7 +153,10 @@ async fn conversations_are_created_listed_renamed_and_deleted() {
         ids.push(made["id"].as_str().unwrap().to_owned());
     }
     let page = get(&server, "/v1/conversations?limit=2&order=asc").await.json();
-    assert_eq!((&page["first_id"], &page["last_id"], &page["has_more"]), (&json!(ids[0]), &json!(ids[1]), &json!(true)));
+    assert_eq!(
+        (&page["first_id"], &page["last_id"], &page["has_more"]),
+        (&json!(ids[0]), &json!(ids[1]), &json!(true))
+    );
     let next = get(&server, &format!("/v1/conversations?limit=10&order=asc&after={}", ids[1])).await.json();
     assert_eq!((next["data"].as_array().unwrap().len(), &next["has_more"]), (3, &json!(false)));
     let path = format!("/v1/conversations/{}", ids[0]);
@@ -167,8 +175,17 @@ async fn another_tenants_conversation_does_not_exist() {
     let upstream = Upstream::start().await;
     let auth = "auth:\n  mode: required\n  keys:\n    - { name: a, key: { env: KA }, tenant: one }\n    - { name: b, key: { env: KB }, tenant: two }\n    - { name: c, key: { env: KC }, tenant: one }\n";
     let plan = crate::support::plan(crate::support::config(&upstream, &upstream) + auth);
-    let server = plan.env("KA", "pk-aaaaaaaaaaaaaaaa").env("KB", "pk-bbbbbbbbbbbbbbbb").env("KC", "pk-cccccccccccccccc").start().await;
-    let made = Request::post("/v1/conversations").json(&json!({})).bearer("pk-aaaaaaaaaaaaaaaa").send(server.public()).await;
+    let server = plan
+        .env("KA", "pk-aaaaaaaaaaaaaaaa")
+        .env("KB", "pk-bbbbbbbbbbbbbbbb")
+        .env("KC", "pk-cccccccccccccccc")
+        .start()
+        .await;
+    let made = Request::post("/v1/conversations")
+        .json(&json!({}))
+        .bearer("pk-aaaaaaaaaaaaaaaa")
+        .send(server.public())
+        .await;
     assert_eq!(made.status, 200, "{}", made.text());
     let id = made.json()["id"].as_str().unwrap().to_owned();
     for key in ["pk-bbbbbbbbbbbbbbbb", "pk-cccccccccccccccc"] {

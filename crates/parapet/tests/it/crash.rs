@@ -41,14 +41,16 @@ const TURNS: usize = 5;
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_or_doubled_by_kills_under_load() {
     let kills = from_environment("PARAPET_KILLS").unwrap_or(12);
-    let mut moments = Moments(from_environment("PARAPET_SEED").unwrap_or_else(|| u64::from(std::process::id())));
+    let mut moments =
+        Moments(from_environment("PARAPET_SEED").unwrap_or_else(|| u64::from(std::process::id())));
     println!("seed {}", moments.0);
     let mut server = plan(CONFIG.to_owned()).start().await;
-    let mut clients: Vec<Client> = [Kind::Agent, Kind::Agent, Kind::AgentStream, Kind::AgentStream, Kind::Raw, Kind::RawStream]
-        .into_iter()
-        .enumerate()
-        .map(|(number, kind)| Client::new(number, kind))
-        .collect();
+    let mut clients: Vec<Client> =
+        [Kind::Agent, Kind::Agent, Kind::AgentStream, Kind::AgentStream, Kind::Raw, Kind::RawStream]
+            .into_iter()
+            .enumerate()
+            .map(|(number, kind)| Client::new(number, kind))
+            .collect();
     let mut slowest = Duration::ZERO;
     for round in 0..kills {
         let mut running = JoinSet::new();
@@ -65,7 +67,8 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills_under_load() {
         assert!(began.elapsed() < Duration::from_secs(2), "start {round} took {:?}", began.elapsed());
     }
     assert!(server.terminate().await.success());
-    let acknowledged: Vec<Acknowledged> = clients.into_iter().flat_map(|client| client.acknowledged).collect();
+    let acknowledged: Vec<Acknowledged> =
+        clients.into_iter().flat_map(|client| client.acknowledged).collect();
     let found = verify(&server.dir().join("data"), &acknowledged, kills * 4).await;
     println!(
         "{kills} kills: {} requests acknowledged, {found} turns in the store, slowest start {slowest:?}",
@@ -118,7 +121,8 @@ async fn a_turn_cut_by_kill_9_is_shown_as_failed_and_not_sent_again() {
     assert_eq!(post(&server, "/v1/agents/support/query", &body).await.status, 200);
     assert_eq!(spoken(&upstream.call(3).await.json()), ["I am Anna.", "Hello Anna.", "Who am I?"]);
     let items = get(&server, &format!("/v1/conversations/{id}/items")).await.json();
-    let statuses: Vec<_> = items["data"].as_array().unwrap().iter().map(|item| item["status"].as_str().unwrap()).collect();
+    let statuses: Vec<_> =
+        items["data"].as_array().unwrap().iter().map(|item| item["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["completed", "completed", "failed", "failed", "completed", "completed"]);
 }
 
@@ -186,7 +190,9 @@ impl Client {
             Kind::Agent => Request::post("/v1/agents/support/query").json(&query),
             Kind::AgentStream => Request::post("/v1/agents/support/query").json(&streamed(query)),
             Kind::Raw => Request::post("/v1/chat/completions").json(&chat("simulated/any", &question)),
-            Kind::RawStream => Request::post("/v1/chat/completions").json(&streamed(chat("simulated/any", &question))),
+            Kind::RawStream => {
+                Request::post("/v1/chat/completions").json(&streamed(chat("simulated/any", &question)))
+            }
         };
         connection.send(&request).await?;
         let (request, answer) = match self.kind {
@@ -269,7 +275,8 @@ async fn verify(data_dir: &Path, acknowledged: &[Acknowledged], cut: u64) -> usi
         let from = told.entry(*conversation).or_default();
         let all = kept.get(conversation).map_or(&[][..], Vec::as_slice);
         let at = all.iter().skip(*from).position(|(asked, _)| asked == question);
-        let at = *from + at.unwrap_or_else(|| panic!("round {round}: `{question}` is not in {conversation}: {all:?}"));
+        let at = *from
+            + at.unwrap_or_else(|| panic!("round {round}: `{question}` is not in {conversation}: {all:?}"));
         assert_eq!(&all[at].1, answer, "round {round}: `{question}` in {conversation}");
         *from = at + 1;
     }

@@ -7,7 +7,12 @@ use testkit::{http::Request, openai};
 use crate::support::{chat, ended_well, metric, post, server, started, streamed};
 
 fn error(status: u16, message: &str) -> Answer {
-    Answer::status(status).json_body(&openai::error(message, "some_type", Some("temperature"), Some("bad_value")))
+    Answer::status(status).json_body(&openai::error(
+        message,
+        "some_type",
+        Some("temperature"),
+        Some("bad_value"),
+    ))
 }
 
 #[tokio::test]
@@ -20,7 +25,13 @@ async fn a_single_targets_failure_has_its_status_type_and_code() {
         ("our key", error(401, "sk-upstream-one is bad"), 502, "upstream_error", "upstream_error"),
         ("server", error(500, "stack trace"), 502, "upstream_error", "upstream_error"),
         ("overloaded", error(529, "busy"), 502, "upstream_error", "upstream_error"),
-        ("rate limit", error(429, "slow down").retry_after(2), 429, "rate_limit_exceeded", "rate_limit_exceeded"),
+        (
+            "rate limit",
+            error(429, "slow down").retry_after(2),
+            429,
+            "rate_limit_exceeded",
+            "rate_limit_exceeded",
+        ),
         ("garbage", Answer::garbage(), 502, "upstream_error", "upstream_error"),
         ("reset", Answer::reset(), 502, "upstream_error", "upstream_error"),
         ("not json", Answer::status(200).body("<html>"), 502, "upstream_error", "upstream_error"),
@@ -79,7 +90,8 @@ async fn the_next_target_answers_when_the_first_cannot() {
             assert!(told.text().contains("fine"), "{name}");
             assert_eq!(told.header("x-parapet-provider"), Some("second"), "{name}");
             assert_eq!(second.call(0).await.json()["model"], "other");
-            let failed = "parapet_attempts_total{provider=\"first\",model=\"small\",outcome=\"upstream_error\"}";
+            let failed =
+                "parapet_attempts_total{provider=\"first\",model=\"small\",outcome=\"upstream_error\"}";
             assert!(metric(&server, failed).await >= 1.0, "{name}");
             second.finish();
         }
@@ -94,7 +106,8 @@ async fn another_key_is_tried_when_one_is_refused() {
     let told = post(&server, "/v1/chat/completions", &chat("first/small", "hi")).await;
     assert_eq!(told.status, 200, "{}", told.text());
     assert_eq!(told.header("x-parapet-attempts"), Some("2"));
-    let keys: Vec<_> = upstream.calls().iter().map(|c| c.header("authorization").unwrap().to_owned()).collect();
+    let keys: Vec<_> =
+        upstream.calls().iter().map(|c| c.header("authorization").unwrap().to_owned()).collect();
     assert_ne!(keys[0], keys[1]);
     upstream.finish();
 }
@@ -114,12 +127,16 @@ async fn with_every_target_down_the_caller_is_told_when_to_come_back() {
 async fn a_callers_deadline_clamps_the_providers_time() {
     let (server, upstream) = started().await;
     upstream.otherwise(Answer::never_answer());
-    let request = Request::post("/v1/chat/completions").json(&chat("first/small", "hi")).header("x-request-timeout", "300ms");
-    let began = std::time::Instant::now();
+    let request = Request::post("/v1/chat/completions")
+        .json(&chat("first/small", "hi"))
+        .header("x-request-timeout", "300ms");
+    let began = tokio::time::Instant::now();
     let told = request.send(server.public()).await;
     assert_eq!(told.status, 504);
     assert!(began.elapsed() < std::time::Duration::from_millis(1500), "{:?}", began.elapsed());
-    let wrong = Request::post("/v1/chat/completions").json(&chat("first/small", "hi")).header("x-request-timeout", "soon");
+    let wrong = Request::post("/v1/chat/completions")
+        .json(&chat("first/small", "hi"))
+        .header("x-request-timeout", "soon");
     let told: Value = wrong.send(server.public()).await.json();
     assert_eq!(told["error"]["param"], "x-request-timeout");
 }

@@ -1,10 +1,22 @@
 //! The promises of the product, shown on the built binary: a file per promise.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 mod auth;
 mod chat;
 mod conversations;
 mod crash;
+mod edge;
 mod failures;
+mod lifecycle;
 mod stream;

@@ -1,5 +1,7 @@
 //! A server on a scripted upstream, and what the tests ask of it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::http::{Request, Response};
 use testkit::process::{Plan, Server};
@@ -102,4 +104,29 @@ pub(crate) fn access(lines: &[Value]) -> Vec<&Value> {
 /// The status of a head that was read by itself.
 pub(crate) fn status(head: &testkit::Head) -> u16 {
     head.first_line().split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line")
+}
+
+/// Everything the metrics listener exposes.
+pub(crate) async fn metrics(server: &Server) -> String {
+    Request::get("/metrics").send(server.metrics()).await.text()
+}
+
+/// The log so far, a value per line. A line that is still being written is left out.
+pub(crate) fn log(server: &Server) -> Vec<Value> {
+    let text = server.stdout();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole
+        .split('\n')
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line:?}")))
+        .collect()
+}
+
+/// Waits until `holds`, for what only the outside of a process shows and nothing tells.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    testkit::within_patience(what, async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
 }

@@ -1,4 +1,5 @@
-//! The one answer the guard's driver writes itself: hyper never saw the request, so it cannot answer it.
+//! The end of a connection that a client is still writing to, and the one answer the guard's driver writes itself:
+//! hyper never saw the request, so it cannot answer it.
 
 use std::time::Duration;
 
@@ -11,30 +12,40 @@ use super::violation::Violation;
 /// How long the client has to take the answer, and then to close its side.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Bytes read and thrown away while waiting for the client to close.
-const LINGER_BYTES: usize = 256 * 1024;
+/// Bytes read and thrown away while waiting for the client to close. Reading is cheap and bounded by time as well; a
+/// client that writes a body over the limit to its end before it looks for an answer shall find the answer.
+const LINGER_BYTES: usize = 32 * 1024 * 1024;
 
-/// Writes the refusal to a stream taken back from hyper and closes it, within a few seconds.
-///
-/// Closing a socket with unread data resets it, and the reset may overtake the answer (RFC 9112 §9.6). So the
-/// write side is closed first and what the client still sends is read and dropped for a moment. Failures are
-/// the client's: it is gone.
+/// Writes the refusal to a stream taken back from hyper and closes it, within a few seconds. Failures are the client's:
+/// it is gone.
 pub(crate) async fn refuse<S>(mut stream: S, violation: Violation, request_id: &str)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let response = refusal_response(violation, request_id);
-    let told = timeout(PATIENCE, async {
-        stream.write_all(&response).await?;
-        stream.shutdown().await
-    });
-    if matches!(told.await, Ok(Ok(()))) {
-        let _ = timeout(PATIENCE, drain(&mut stream)).await;
+    if matches!(timeout(PATIENCE, stream.write_all(&response)).await, Ok(Ok(()))) {
+        linger(stream).await;
     }
 }
 
+/// Closes a stream whose client may still be sending a request that was answered already.
+///
+/// Closing a socket with unread data resets it, and the reset may overtake the answer (RFC 9112 §9.6). So the
+/// write side is closed first and what the client still sends is read and dropped for a moment.
+pub(crate) async fn linger<S>(mut stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let _ = timeout(PATIENCE, async {
+        if stream.shutdown().await.is_ok() {
+            drain(&mut stream).await;
+        }
+    })
+    .await;
+}
+
 async fn drain<S: AsyncRead + Unpin>(stream: &mut S) {
-    let mut scratch = [0; 1024];
+    let mut scratch = vec![0; 16 * 1024];
     let mut left = LINGER_BYTES;
     while let Ok(n @ 1..) = stream.read(&mut scratch).await {
         let Some(rest) = left.checked_sub(n) else { return };
