@@ -9,9 +9,9 @@ A code block runs when a comment right above it says so; everything else is only
     <!-- test: serve -->      the block starts the server, which runs until the next one or the page's end
 
 Each page runs from its top in a folder of its own, with `parapet` being $PARAPET_BIN and ports chosen by the
-system: 8080, 9090 and 9091 are replaced wherever they are written. Lines that begin with `export` stay in force,
-`make run` serves without building, `pidof parapet` is the page's own server, and curl fails on error answers. A
-server that does not end with 0 fails too.
+system: 8080, 9090 and 9091 are replaced wherever they are written. What a block exports stays. `make run` serves
+without building, `pidof parapet` is the page's own server, and curl fails on error answers. A server that does
+not end with 0 fails too.
 """
 
 import argparse
@@ -104,7 +104,6 @@ class Place:
     server: subprocess.Popen | None = None
     env: dict[str, str] = field(default_factory=dict)
     ports: dict[int, int] = field(default_factory=dict)
-    exports: list[str] = field(default_factory=list)
 
     def __enter__(self):
         self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS)), strict=True))
@@ -169,9 +168,9 @@ class Place:
 
     def command(self, language: str, text: str) -> list[str]:
         if language == "sh":
-            script = "\n".join([*self.exports, text])
-            self.exports += [line for line in text.splitlines() if line.startswith("export ")]
-            return ["bash", "-euo", "pipefail", "-c", script]
+            kept = shlex.quote(str(self.folder / ".home/exports"))
+            keep = f"[ ! -e {kept} ] || . {kept}; trap 'export -p >{kept}' EXIT"
+            return ["bash", "-euo", "pipefail", "-c", f"{keep}\n{text}"]
         if language == "python":
             return [sys.executable, "-c", text]
         if language == "js":
@@ -219,7 +218,7 @@ class Place:
 
     def reloads(self) -> int:
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
-        return sum("reloaded" in line["message"] for line in lines)
+        return sum("reloaded" in line.get("message", "") for line in lines)
 
     def log(self) -> str:
         path = self.folder / ".home/log"

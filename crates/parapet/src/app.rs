@@ -16,7 +16,7 @@ use self::drain::Drain;
 use self::settings::Settings;
 use self::tasks::Tasks;
 use crate::telemetry::events::{self, Bus, Event};
-use crate::telemetry::log::Sink;
+use crate::telemetry::log::{SetLevel, Sink};
 use crate::telemetry::metrics::{DbLabels, Metrics, ObserveDuration as _};
 
 /// The running server's components.
@@ -28,6 +28,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) events: Bus,
     pub(crate) log: Sink,
+    set_log_level: SetLevel,
     pub(crate) tasks: Tasks,
     pub(crate) drain: Drain,
     /// The agent label of raw models.
@@ -41,12 +42,13 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) log: Sink,
+    pub(crate) set_log_level: SetLevel,
     pub(crate) tasks: Tasks,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { settings, store, clock, ids, log, tasks } = parts;
+        let Parts { settings, store, clock, ids, log, set_log_level, tasks } = parts;
         Arc::new(Self {
             metrics: Metrics::new(env!("CARGO_PKG_VERSION"), &settings.release),
             settings: ArcSwap::from_pointee(settings),
@@ -55,6 +57,7 @@ impl App {
             ids,
             events: Bus::default(),
             log,
+            set_log_level,
             tasks,
             drain: Drain::default(),
             no_agent: Arc::from("-"),
@@ -69,6 +72,7 @@ impl App {
     /// Puts new settings in force for the requests that follow.
     pub(crate) async fn replace_settings(&self, settings: Settings) -> Result<(), store::Error> {
         let (before, after) = (Arc::clone(&self.settings().hash), Arc::clone(&settings.hash));
+        (self.set_log_level)(settings.config().telemetry.logs.level);
         self.settings.store(Arc::new(settings));
         self.metrics.config_last_reload_successful.set(1);
         self.events.publish(Event::Config { hash: Arc::clone(&after), accepted: true });

@@ -89,12 +89,13 @@ impl Cli {
         };
         done.unwrap_or_else(|error| {
             eprintln!("{}: {error:#}", paint::error("error"));
-            error.downcast_ref::<WrongUsage>().map_or(ExitCode::FAILURE, |_| ExitCode::from(2))
+            let wrong = error.is::<WrongUsage>() || error.is::<load::Faulty>();
+            if wrong { ExitCode::from(2) } else { ExitCode::FAILURE }
         })
     }
 }
 
-/// An error of whoever typed the command: exit code 2.
+/// An error of whoever typed the command: exit code 2, as for a config that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct WrongUsage(String);

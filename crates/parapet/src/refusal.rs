@@ -135,6 +135,11 @@ impl Refusal {
         Self::new(Kind::NotFound, "not_found", format!("no such {what}"))
     }
 
+    pub(crate) fn shutting_down() -> Self {
+        Self::new(Kind::Overloaded, "shutting_down", "the server is shutting down")
+            .retry_after(Duration::from_secs(1))
+    }
+
     /// Our own fault. The caller learns nothing but that; the log learns `private`.
     pub(crate) fn internal(private: impl Into<String>) -> Self {
         Self::new(Kind::Internal, "internal_error", "An unexpected error occurred").because(private)

@@ -36,7 +36,7 @@ use crate::limits::Permit;
 use crate::pipeline::{Completed, one_failure};
 use crate::provider::answer::Streamed;
 use crate::provider::failure::{Failure, Fault};
-use crate::refusal::{Kind, Refusal};
+use crate::refusal::Refusal;
 use crate::screening::OutputLength;
 use crate::telemetry::metrics::TypeLabels;
 use crate::telemetry::record;
@@ -183,8 +183,7 @@ impl Reply {
             return Poll::Ready(Some(opening));
         }
         if self.app.drain.is_cut() {
-            let refusal = Refusal::new(Kind::Overloaded, "shutting_down", "the server is shutting down");
-            return Poll::Ready(self.end(Ending::Failed(Box::new(refusal))));
+            return Poll::Ready(self.end(Ending::Failed(Box::new(Refusal::shutting_down()))));
         }
         let Some(upstream) = &mut self.upstream else {
             return Poll::Ready(self.end(Ending::Complete));

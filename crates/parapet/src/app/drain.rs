@@ -4,6 +4,9 @@
 //! connections end; after `server.shutdown.drain` what is still streaming gets a typed error and is cut. A second
 //! SIGTERM shortens the rest to five seconds (FAILOVER.md, Drain).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -13,6 +16,8 @@ pub(crate) struct Drain {
     unready: CancellationToken,
     closing: CancellationToken,
     cut: CancellationToken,
+    /// What `cut` says, to be read for every chunk of every stream: the token takes a lock.
+    is_cut: Arc<AtomicBool>,
     done: CancellationToken,
     public: TaskTracker,
 }
@@ -32,6 +37,7 @@ impl Drain {
     /// Step three: what still runs is told and cut.
     pub(crate) fn cut(&self) {
         self.close();
+        self.is_cut.store(true, Ordering::Release);
         self.cut.cancel();
     }
 
@@ -46,7 +52,7 @@ impl Drain {
     }
 
     pub(crate) fn is_cut(&self) -> bool {
-        self.cut.is_cancelled()
+        self.is_cut.load(Ordering::Acquire)
     }
 
     pub(crate) async fn closing(&self) {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::config::{AuthMode, Config, LogFormat, Style};
+use ::config::{AuthMode, Config, Style};
 use anyhow::Context as _;
 use clap::Args;
 use domain::{Clock, IdSource, SystemClock, TimeOrderedIds};
@@ -25,7 +25,7 @@ use crate::app::{App, Parts};
 use crate::edge::listen;
 use crate::edge::routes::Listener;
 use crate::provider::origin::tls_connector;
-use crate::telemetry::log::{self, Sink};
+use crate::telemetry::log::{self, SetLevel, Sink};
 
 /// Operations connections have a bound of their own.
 const OPERATIONS_CONNECTIONS: usize = 256;
@@ -49,10 +49,10 @@ impl Serve {
         let style = if paint::on_stderr() { Style::Colour } else { Style::Plain };
         eprint!("{}", ::config::render(&loaded.notices, style));
         let logs = loaded.config.telemetry.logs;
-        let sink = Sink::start(std::io::stdout())?;
-        log::install(&sink, logs.level.as_str(), logs.format == LogFormat::Json);
+        let sink = Sink::start(std::io::stdout(), logs.format)?;
+        let set_log_level = log::install(&sink, logs.level);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let ended = runtime.block_on(serve(self, &sources, loaded, sink.clone()));
+        let ended = runtime.block_on(serve(self, &sources, loaded, sink.clone(), set_log_level));
         sink.close();
         ended.map(|()| ExitCode::SUCCESS)
     }
@@ -63,6 +63,7 @@ async fn serve(
     sources: &Sources,
     loaded: ::config::Loaded,
     sink: Sink,
+    set_log_level: SetLevel,
 ) -> anyhow::Result<()> {
     let signals = Signals::install()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -83,7 +84,7 @@ async fn serve(
     };
     let (store, writer) = Store::open(options).await?;
     let writing = tasks.spawn("store writer", writer.run());
-    let app = App::new(Parts { settings, store, clock, ids, log: sink, tasks });
+    let app = App::new(Parts { settings, store, clock, ids, log: sink, set_log_level, tasks });
     app.spawn_upkeep();
     let addresses = listeners.accept(&app)?;
     if let Some(path) = &command.ports_file {

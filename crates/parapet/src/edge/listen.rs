@@ -65,16 +65,9 @@ pub(crate) fn room(configured: Option<u32>) -> usize {
 /// Accepts until the drain closes the listener.
 pub(crate) async fn accept(app: Arc<App>, listener: TcpListener, kind: Listener, room: Arc<Semaphore>) {
     loop {
-        let stopped = async {
-            match kind {
-                Listener::Public => app.drain.closing().await,
-                // Health and metrics answer until the public side is quiet.
-                Listener::Metrics | Listener::Admin => app.drain.done().await,
-            }
-        };
         let accepted = tokio::select! {
             biased;
-            () = stopped => return,
+            () = closing(&app, kind) => return,
             accepted = async {
                 let place = Arc::clone(&room).acquire_owned().await;
                 (listener.accept().await, place)
@@ -92,6 +85,14 @@ pub(crate) async fn accept(app: Arc<App>, listener: TcpListener, kind: Listener,
             (Ok(_), Err(_)) => return,
             (Err(error), _) => pause_after(&error).await,
         }
+    }
+}
+
+/// Health and metrics answer until the public side is quiet.
+async fn closing(app: &App, kind: Listener) {
+    match kind {
+        Listener::Public => app.drain.closing().await,
+        Listener::Metrics | Listener::Admin => app.drain.done().await,
     }
 }
 
@@ -129,17 +130,23 @@ async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, listener
         tokio::select! {
             biased;
             _ = &mut served => break,
-            () = app.drain.closing(), if stage == Stage::Open => {
+            () = closing(&app, listener), if stage == Stage::Open => {
+                verdict.leave();
                 std::pin::Pin::new(&mut served).graceful_shutdown();
                 stage = Stage::Closing;
             }
-            // Wakes the reply, which sees that it is cut.
+            // Wakes the request being answered, which sees that it is cut.
             () = app.drain.cutting(), if stage == Stage::Closing => stage = Stage::Cut,
         }
     }
+    let guarded = served.into_parts().io.into_inner();
+    let unread = guarded.is_in_body();
     // The guard has kept hyper from closing a stream on which a refusal is due.
-    if let Some(violation) = verdict.refusal() {
-        refuse_malformed(&app, served.into_parts().io.into_inner().into_inner(), violation).await;
+    match verdict.refusal() {
+        Some(violation) => refuse_malformed(&app, guarded.into_inner(), violation).await,
+        // The request was refused before its body was read.
+        None if unread => strict::linger(guarded.into_inner()).await,
+        None => {}
     }
 }
 

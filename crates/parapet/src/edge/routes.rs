@@ -3,6 +3,7 @@
 //! Authorisation is decided on the matched entry, never on the path's text; a path that is not in the table does not
 //! exist. A test walks the table, and the OpenAPI document is generated from it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +13,7 @@ use domain::Permission;
 use http::Method;
 use http::header::HeaderValue;
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 
 use super::answer::Answer;
 use super::openapi::Doc;
@@ -164,7 +166,9 @@ pub(crate) fn find(listener: Listener, method: &Method, path: &str) -> Result<Ma
     let wanted = if *method == Method::HEAD { &Method::GET } else { method };
     match found.value.0.iter().find(|route| route.method == *wanted) {
         Some(route) => {
-            let parameter = found.params.iter().next().map(|(_, value)| value.to_owned());
+            let parameter =
+                found.params.iter().next().map(|(_, value)| percent_decode_str(value).decode_utf8());
+            let parameter = parameter.transpose().map_err(|_| no_route())?.map(Cow::into_owned);
             Ok(Matched { route, parameters: Parameters(parameter) })
         }
         None => {

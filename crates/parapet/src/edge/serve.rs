@@ -10,9 +10,12 @@
 //! These are plain calls rather than layers: there is one stack, it is short, and the compiler checks its order.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use domain::{Outcome, RequestId};
 use futures_util::FutureExt as _;
@@ -53,8 +56,12 @@ pub(crate) async fn serve(
     let answered = match matched {
         Err(refusal) => Err(refusal),
         Ok(matched) => {
-            let handled = handle(Arc::clone(&app), settings, matched, Arc::clone(&record), peer, request);
-            AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+            let handled =
+                handle(Arc::clone(&app), settings, matched, Arc::clone(&record), listener, peer, request);
+            AssertUnwindSafe(unless_cut(&app, handled))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| Err(panicked(&*panic)))
         }
     };
     let mut answer = match answered {
@@ -80,13 +87,28 @@ async fn handle(
     settings: Arc<Settings>,
     matched: Matched,
     record: record::Shared,
+    listener: Listener,
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Answer, Refusal> {
     let Matched { route, parameters } = matched;
-    let received = Received { settings, record, route, peer, headers: request.headers(), uri: request.uri() };
+    let (headers, uri) = (request.headers(), request.uri());
+    let received = Received { settings, record, route, listener, peer, headers, uri };
     let caller = identify(received)?;
     (route.handler)(routes::Request { app, caller, parameters, http: request }).await
+}
+
+/// What is still waiting when the drain is over is told so, as a stream is. The connection is polled at that moment.
+async fn unless_cut(
+    app: &App,
+    handled: impl Future<Output = Result<Answer, Refusal>>,
+) -> Result<Answer, Refusal> {
+    let mut handled = pin!(handled);
+    poll_fn(|cx| match handled.as_mut().poll(cx) {
+        Poll::Pending if app.drain.is_cut() => Poll::Ready(Err(Refusal::shutting_down())),
+        polled => polled,
+    })
+    .await
 }
 
 /// The path as the route table has it: only that of the metrics can be chosen in the config.
@@ -98,7 +120,7 @@ fn table_path<'a>(listener: Listener, path: &'a str, metrics: &str) -> &'a str {
     }
 }
 
-/// The caller's own id, when it is one to three words of visible ASCII and not too long for a log line.
+/// The caller's own id, when it is of plain characters and not too long for a log line.
 fn client_request_id(headers: &HeaderMap) -> Option<Box<str>> {
     let value = headers.get(REQUEST_ID)?.to_str().ok()?;
     let fits =

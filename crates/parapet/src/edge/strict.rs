@@ -155,6 +155,14 @@ impl<S> Guarded<S> {
         }
     }
 
+    /// Whether the server leaves and nobody waits for an answer: half a head is not worth waiting for.
+    fn is_done(&self) -> bool {
+        self.verdict.is_leaving()
+            && self.scanner.phase() != Phase::Body
+            && self.all_answered()
+            && self.all_sent()
+    }
+
     /// Whether hyper has taken the whole answer to every request it was handed.
     fn all_answered(&self) -> bool {
         self.verdict.answered() >= self.scanner.heads()
@@ -217,6 +225,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 }
                 Poll::Ready(result)
             }
+            Poll::Pending if this.is_done() => Poll::Ready(Ok(())),
             Poll::Pending => this.poll_patience(cx).map(Ok),
         }
     }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use config::LogFormat;
 use domain::{NanoUsd, Outcome, RequestId, UnixMillis, Usage};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::log::Sink;
 
@@ -73,6 +75,9 @@ impl Call<'_> {
 
 impl Line<'_> {
     pub(crate) fn write_to(&self, sink: &Sink) {
+        if sink.format() == LogFormat::Text {
+            return sink.line(self.as_text().as_bytes());
+        }
         let mut line = Vec::with_capacity(640);
         // serde_json escapes control characters, so that no value can begin a line of its own; U+2028 and U+2029,
         // which some viewers take for line ends, can only come from values that were checked to be ASCII.
@@ -80,6 +85,25 @@ impl Line<'_> {
             line.push(b'\n');
             sink.line(&line);
         }
+    }
+}
+
+impl Line<'_> {
+    /// `time INFO request name=value …`, for people.
+    fn as_text(&self) -> String {
+        let members = serde_json::to_value(self).unwrap_or_default();
+        let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let (mut time, mut rest) = (String::new(), String::new());
+        for (name, value) in members.as_object().into_iter().flatten() {
+            match name.as_str() {
+                "timestamp" => time = word(value),
+                "level" | "message" => {}
+                // Quoted, because a detail has spaces.
+                "detail" => rest.push_str(&format!(" {name}={value}")),
+                _ => rest.push_str(&format!(" {name}={}", word(value))),
+            }
+        }
+        format!("{time} {:>5} {}{rest}\n", self.level, self.message)
     }
 }
 

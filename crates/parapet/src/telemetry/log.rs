@@ -10,15 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use config::{LogFormat, LogLevel};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, reload};
 
 const MAX_BUFFERED: usize = 4 * 1024 * 1024;
 const BATCH_EVERY: Duration = Duration::from_millis(20);
 
 /// The handle that lines go through. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Sink(Arc<Shared>);
+pub(crate) struct Sink(Arc<Shared>, LogFormat);
 
 struct Shared {
     state: Mutex<State>,
@@ -36,7 +39,7 @@ struct State {
 
 impl Sink {
     /// A sink that writes to `out` from a thread of its own.
-    pub(crate) fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(out: impl Write + Send + 'static, format: LogFormat) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             filled: Condvar::new(),
@@ -45,7 +48,12 @@ impl Sink {
         });
         let writer = Arc::clone(&shared);
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.write_all_to(out))?;
-        Ok(Self(shared))
+        Ok(Self(shared, format))
+    }
+
+    /// How lines are to be written.
+    pub(crate) const fn format(&self) -> LogFormat {
+        self.1
     }
 
     /// Queues one line, newline included by the caller.
@@ -128,27 +136,25 @@ impl<'a> MakeWriter<'a> for Sink {
     }
 }
 
+/// Changes the level of what is logged from now on.
+pub(crate) type SetLevel = Box<dyn Fn(LogLevel) + Send + Sync>;
+
 /// Sends `tracing` events of `level` and above to the sink.
-pub(crate) fn install(sink: &Sink, level: &str, json: bool) {
-    let filter = EnvFilter::new(format!("{level},hyper=warn,rustls=warn,sqlx=warn"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(sink.clone());
-    // A second subscriber (tests run several servers in one process) leaves the first in place.
-    let installed = if json {
-        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().try_install()
+pub(crate) fn install(sink: &Sink, level: LogLevel) -> SetLevel {
+    let (filter_layer, handle) = reload::Layer::new(filter(level));
+    let lines = tracing_subscriber::fmt::layer().with_writer(sink.clone());
+    let lines = if sink.format() == LogFormat::Json {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     } else {
-        lines.with_ansi(false).finish().try_install()
+        lines.with_ansi(false).boxed()
     };
-    drop(installed);
+    // Fails only where a subscriber is installed already, which then stays.
+    drop(tracing_subscriber::registry().with(filter_layer).with(lines).try_init());
+    Box::new(move |level| drop(handle.reload(filter(level))))
 }
 
-trait TryInstall {
-    fn try_install(self) -> Result<(), tracing::subscriber::SetGlobalDefaultError>;
-}
-
-impl<S: tracing::Subscriber + Send + Sync> TryInstall for S {
-    fn try_install(self) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
-        tracing::subscriber::set_global_default(self)
-    }
+fn filter(level: LogLevel) -> EnvFilter {
+    EnvFilter::new(format!("{},hyper=warn,rustls=warn,sqlx=warn", level.as_str()))
 }
 
 #[cfg(test)]
@@ -171,7 +177,7 @@ mod tests {
     #[test]
     fn closing_writes_every_line_in_order() {
         let out = Collected::default();
-        let sink = Sink::start(out.clone()).unwrap();
+        let sink = Sink::start(out.clone(), LogFormat::Json).unwrap();
         let mut expected = Vec::new();
         for n in 0..1000 {
             let line = format!("{n}\n");
@@ -197,7 +203,7 @@ mod tests {
         }
         let gate = Arc::new(Mutex::new(()));
         let held = gate.lock().unwrap();
-        let sink = Sink::start(Stuck(Arc::clone(&gate))).unwrap();
+        let sink = Sink::start(Stuck(Arc::clone(&gate)), LogFormat::Json).unwrap();
         let line = vec![b'x'; 1024 * 1024];
         for _ in 0..16 {
             sink.line(&line);

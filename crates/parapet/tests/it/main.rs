@@ -14,6 +14,7 @@ mod support;
 
 mod auth;
 mod chat;
+mod cli;
 mod conversations;
 mod crash;
 mod edge;

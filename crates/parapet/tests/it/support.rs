@@ -115,10 +115,7 @@ pub(crate) async fn metrics(server: &Server) -> String {
 pub(crate) fn log(server: &Server) -> Vec<Value> {
     let text = server.stdout();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole
-        .split('\n')
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line:?}")))
-        .collect()
+    whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line:?}"))).collect()
 }
 
 /// Waits until `holds`, for what only the outside of a process shows and nothing tells.

@@ -23,6 +23,7 @@ pub(crate) struct Verdict(Arc<Record>);
 struct Record {
     violation: OnceLock<Violation>,
     answerable: AtomicBool,
+    leaving: AtomicBool,
     answered: AtomicU64,
 }
 
@@ -44,6 +45,16 @@ impl Verdict {
     /// connection as idle.
     pub(crate) fn answering(&self) -> Answering {
         Answering(self.clone())
+    }
+
+    /// The server is leaving: the guard ends the stream of requests where none is open, also within a head. Poll the
+    /// connection afterwards.
+    pub(crate) fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.0.leaving.load(Ordering::Acquire)
     }
 
     pub(super) fn record(&self, violation: Violation) {

@@ -9,7 +9,10 @@ pub(super) const NOTE: &str =
 
 pub(super) const IDENTITY: &str = "\
 I am the simulated model that comes with Parapet: I make up plausible text about what you write, so that everything \
-around a model can be tried without a key. To talk to a real one, add a provider to your config and list it under the \
+around a model can be tried without a key.";
+
+pub(super) const REAL_MODEL: &str = "\
+To talk to a real one, add a provider to your config and list it under the \
 agent's models:
 
 ```yaml

@@ -138,7 +138,8 @@ impl Writer<'_> {
                 if let Some(introduction) = persona.introduction() {
                     self.say(&format!("{introduction}, or rather I play that part."), about);
                 }
-                self.block(phrases::IDENTITY);
+                self.say(phrases::IDENTITY, about);
+                self.block(phrases::REAL_MODEL);
             }
             Intent::Told(what, name) if what == "name" => {
                 self.say(dice.pick(phrases::MEETINGS), name);
