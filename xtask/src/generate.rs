@@ -84,13 +84,15 @@ struct Parapet(PathBuf);
 
 impl Parapet {
     fn build() -> anyhow::Result<Self> {
-        let built =
-            Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "parapet"]).status()?;
+        let cargo = || {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.current_dir(root());
+            cargo
+        };
+        let built = cargo().args(["build", "--quiet", "--package", "parapet"]).status()?;
         ensure!(built.success(), "parapet does not build");
-        let metadata = Command::new(env!("CARGO"))
-            .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
-            .output()
-            .context("cannot run cargo metadata")?;
+        let metadata =
+            cargo().args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).output()?;
         let metadata: Value = serde_json::from_slice(&metadata.stdout)?;
         let target =
             metadata.get("target_directory").and_then(Value::as_str).context("no target directory")?;

@@ -99,6 +99,23 @@ pub(crate) struct Prepared {
     pub(crate) tags: Option<Arc<str>>,
     /// Agent queries only.
     pub(crate) turn: Option<Turn>,
+    pub(crate) talking: Option<Talking>,
+}
+
+/// Counts a conversation whose turn is in progress.
+pub(crate) struct Talking(Arc<App>);
+
+impl Talking {
+    fn begin(app: &Arc<App>) -> Self {
+        app.metrics.active_conversations.inc();
+        Self(Arc::clone(app))
+    }
+}
+
+impl Drop for Talking {
+    fn drop(&mut self) {
+        self.0.metrics.active_conversations.dec();
+    }
 }
 
 /// The request in the caller's own bytes, or in our words.
@@ -150,12 +167,21 @@ pub(crate) async fn prepare(app: &Arc<App>, screened: Screened) -> Result<Prepar
                 None => request,
             };
             let outgoing = Outgoing::Chat(request);
-            Ok(Prepared { caller, callable, outgoing, stream, tags: None, turn: None })
+            Ok(Prepared { caller, callable, outgoing, stream, tags: None, turn: None, talking: None })
         }
         (Ask::Query(query), Some(agent)) => {
             let turn = begin_turn(app, &caller, &agent, &query).await?;
             let call = Outgoing::Call(Box::new(conversation_call(&agent, &turn, query.message, stream)));
-            Ok(Prepared { caller, callable, outgoing: call, stream, tags: query.tags, turn: Some(turn) })
+            let talking = Some(Talking::begin(app));
+            Ok(Prepared {
+                caller,
+                callable,
+                outgoing: call,
+                stream,
+                tags: query.tags,
+                turn: Some(turn),
+                talking,
+            })
         }
         // `resolve` found a query's callable among the agents.
         (Ask::Query(_), None) => Err(Refusal::internal("a query was resolved to something that is no agent")),

@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
         let fault = failure.fault;
         tracing::warn!(
             request_id = %self.call.caller.record.id,
-            target = %target.name,
+            model = %target.name,
             key,
             fault = fault.as_str(),
             detail = %failure.detail,

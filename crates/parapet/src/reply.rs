@@ -28,7 +28,7 @@ use wire::sse;
 
 use self::shape::{AgentReply, Chat, Facts, Shape, Step};
 use crate::accounting::{Reservation, Settlement, estimate};
-use crate::agents::Prepared;
+use crate::agents::{Prepared, Talking};
 use crate::app::App;
 use crate::edge::answer::error_body;
 use crate::edge::body::Cut;
@@ -58,6 +58,7 @@ pub(crate) struct Reply {
     keep_alive: Pin<Box<Sleep>>,
     _permit: Permit,
     _active: Active,
+    _talking: Option<Talking>,
 }
 
 enum State {
@@ -91,7 +92,7 @@ impl Reply {
     pub(crate) fn new(app: &Arc<App>, call: Prepared, completed: Completed, streamed: Streamed) -> Self {
         let tally = Tally { input_estimate: call.estimated_input(), ..Tally::default() };
         let wants_usage = call.wants_usage();
-        let Prepared { caller, callable, turn, .. } = call;
+        let Prepared { caller, callable, turn, talking, .. } = call;
         let length =
             |agent: &Arc<_>| OutputLength::new(Arc::<crate::agents::Agent>::as_ref(agent).max_answer_chars);
         let shape = match (turn, &callable.agent) {
@@ -124,6 +125,7 @@ impl Reply {
             keep_alive: Box::pin(sleep(KEEP_ALIVE_EVERY)),
             _permit: completed.permit,
             _active: Active::begin(app),
+            _talking: talking,
         }
     }
 

@@ -40,7 +40,7 @@ impl Chat {
         };
         let client = Client::new(&url, self.key.clone())?;
         block_on(async {
-            let mut talk = Talk::open(client, &self).await.with_context(|| format!("the server at {url}"))?;
+            let mut talk = Talk::open(client, &self).await?;
             match &self.message {
                 Some(message) => talk.say(message, global.json).await,
                 None => talk.go_on(global.json).await,

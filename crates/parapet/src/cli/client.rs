@@ -1,5 +1,6 @@
 //! The command line's HTTP client: one request, one connection.
 
+use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
 use config::BaseUrl;
 use http::{Method, Request, Response, StatusCode, header};
@@ -39,7 +40,9 @@ impl Client {
             config::Scheme::Https => Some(tls_connector()?),
             config::Scheme::Http => None,
         };
-        let io = Origin::new(self.base.host(), self.base.port(), tls.as_ref())?.connect().await?;
+        let origin = Origin::new(self.base.host(), self.base.port(), tls.as_ref())?;
+        let unreachable = || format!("cannot reach {}: is `parapet serve` running?", self.base);
+        let io = origin.connect().await.with_context(unreachable)?;
         let mut request = Request::builder()
             .method(&method)
             .uri(format!("{}{path}", self.base.path()))

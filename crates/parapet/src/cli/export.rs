@@ -91,3 +91,40 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
         .and_then(|()| std::fs::write(path, text))
         .with_context(|| format!("cannot write {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(output: &Path) -> To {
+        To { output: output.to_owned(), check: false, dry_run: false }
+    }
+
+    #[test]
+    fn what_was_written_is_unchanged_until_somebody_changes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("new/folder");
+        let files = documents();
+        let checked = || To { check: true, ..to(&at) }.bring(&files, true).unwrap();
+        assert_eq!(To { dry_run: true, ..to(&at) }.bring(&files, true).unwrap(), ExitCode::SUCCESS);
+        assert_eq!(checked(), ExitCode::FAILURE, "a dry run writes nothing");
+        to(&at).bring(&files, true).unwrap();
+        assert_eq!(checked(), ExitCode::SUCCESS);
+        std::fs::write(at.join("openapi.json"), "{}").unwrap();
+        assert_eq!(checked(), ExitCode::FAILURE);
+        assert_eq!(std::fs::read_to_string(at.join("openapi.json")).unwrap(), "{}", "a check writes nothing");
+    }
+
+    #[test]
+    fn each_listener_has_its_own_document() {
+        let paths = |name: &str| {
+            let (_, text) = documents().into_iter().find(|(file, _)| *file == name).unwrap();
+            let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+            document["paths"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        };
+        assert!(paths("openapi.json").contains(&"/v1/chat/completions".to_owned()));
+        assert!(!paths("openapi.json").iter().any(|path| path.starts_with("/admin") || path == "/metrics"));
+        assert!(paths("openapi.metrics.json").contains(&"/metrics".to_owned()));
+        assert!(paths("openapi.admin.json").contains(&"/admin/v1/config".to_owned()));
+    }
+}

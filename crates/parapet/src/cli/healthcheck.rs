@@ -31,7 +31,7 @@ impl Healthcheck {
                 Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Err(error) => {
-                eprintln!("not reachable at {url}: {error:#}");
+                eprintln!("not ready: {error:#}");
                 Ok(ExitCode::FAILURE)
             }
         }

@@ -264,6 +264,7 @@ async fn reload(app: &Arc<App>, sources: &Sources, tls: &TlsConnector) {
             return app.reload_refused();
         }
     };
+    let notices: Vec<String> = loaded.notices.iter().map(|notice| notice.message.clone()).collect();
     let restart: Vec<String> =
         app.settings().changes(&loaded).into_iter().filter(|c| c.needs_restart).map(|c| c.key).collect();
     match settings(sources, loaded, tls, &app.clock) {
@@ -273,6 +274,9 @@ async fn reload(app: &Arc<App>, sources: &Sources, tls: &TlsConnector) {
         }
         Ok(settings) => {
             let hash = Arc::clone(&settings.hash);
+            for notice in notices {
+                tracing::warn!(%notice, "config");
+            }
             if let Err(error) = app.replace_settings(settings).await {
                 tracing::error!(%error, "the reload could not be written to the audit log");
             }

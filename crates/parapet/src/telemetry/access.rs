@@ -79,8 +79,6 @@ impl Line<'_> {
             return sink.line(self.as_text().as_bytes());
         }
         let mut line = Vec::with_capacity(640);
-        // serde_json escapes control characters, so that no value can begin a line of its own; U+2028 and U+2029,
-        // which some viewers take for line ends, can only come from values that were checked to be ASCII.
         if serde_json::to_writer(&mut line, self).is_ok() {
             line.push(b'\n');
             sink.line(&line);

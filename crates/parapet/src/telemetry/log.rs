@@ -5,6 +5,8 @@
 //! are dropped and counted, because a blocked log must not stop the service. `kill -9` loses at most what is in the
 //! buffer; nothing durable depends on it.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -58,6 +60,7 @@ impl Sink {
 
     /// Queues one line, newline included by the caller.
     pub(crate) fn line(&self, line: &[u8]) {
+        let line = &*plain(line);
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.closed || state.buffer.len().saturating_add(line.len()) > MAX_BUFFERED {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
@@ -84,6 +87,31 @@ impl Sink {
         let unwritten = |state: &mut State| !state.buffer.is_empty() || state.writing;
         drop(self.0.emptied.wait_timeout_while(state, Duration::from_secs(2), unwritten));
     }
+}
+
+/// A line as it may stand in a log: what could end it, colour it or turn it around, for a terminal or a viewer, is
+/// written as `\u2028` is in JSON (SECURITY.md, S21). Characters like these stand within strings only, so that a line
+/// of JSON stays what it is.
+fn plain(line: &[u8]) -> Cow<'_, [u8]> {
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    // The bytes that such characters begin with in UTF-8. Without a way out of the loop, so that it is vectorised.
+    let suspicious = |byte: u8| byte < b' ' || matches!(byte, 0x7f | 0xc2 | 0xe2);
+    if !text.iter().fold(false, |found, byte| found | suspicious(*byte)) {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len().saturating_add(16));
+    for c in String::from_utf8_lossy(text).chars() {
+        let separator = matches!(c, '\u{2028}' | '\u{2029}');
+        let direction =
+            matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || separator || direction {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    Cow::Owned(out.into_bytes())
 }
 
 impl Shared {
@@ -172,6 +200,18 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn nothing_in_a_line_ends_or_colours_it() {
+        let text = |line: &str| String::from_utf8(plain(line.as_bytes()).into_owned()).unwrap();
+        let json = "{\"name\":\"grüße – 世界 🦀\"}\n";
+        assert_eq!(text(json), json);
+        let forged = serde_json::json!({ "name": "a\nb\u{1b}[31m\u{85}\u{2028}\u{2029}\u{7f}\u{202e}c" });
+        let line = text(&format!("{forged}\n"));
+        assert!(line.trim_end_matches('\n').is_ascii(), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), forged);
+        assert_eq!(text("a\nb\r\u{1b}[31mc\n"), "a\\u000ab\\u000d\\u001b[31mc\n");
     }
 
     #[test]

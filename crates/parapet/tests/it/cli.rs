@@ -127,7 +127,10 @@ telemetry: { logs: { level: verbose } }
 async fn check_reports_every_fault_at_once_with_its_place() {
     let shell = Shell::new().file("parapet.yaml", FAULTY);
     let ran = shell.run("check").await;
-    ran.ended(2).complains("parapet.yaml:2:8").complains("did you mean `name`?").complains("did you mean `models`?");
+    ran.ended(2)
+        .complains("parapet.yaml:2:8")
+        .complains("did you mean `name`?")
+        .complains("did you mean `models`?");
     assert_eq!(ran.stdout, "");
     assert!(!ran.stderr.contains('\u{1b}'), "colour off a terminal");
     let places = ran.stderr.lines().filter(|line| line.contains("--> parapet.yaml:")).count();
@@ -191,10 +194,15 @@ async fn config_shows_what_is_in_force_and_who_set_it() {
     ran.ended(0).says("listen: 127.0.0.1:7000").says("listen: 127.0.0.1:7001").says("body_limit: 1MiB");
     assert!(!ran.stdout.contains("canary") && !ran.stderr.contains("canary"));
 
-    shell.run("config explain server.listen").await.ended(0).says("value: 127.0.0.1:7000").says("parapet.yaml:2");
+    shell
+        .run("config explain server.listen")
+        .await
+        .ended(0)
+        .says("value: 127.0.0.1:7000")
+        .says("parapet.yaml:2");
     shell.run("config explain server.metrics.listen").await.ended(0).says("PARAPET__SERVER__METRICS__LISTEN");
     let flag = shell.run("config explain server.body_limit --set server.body_limit=1MiB --json").await;
-    assert!(flag.ended(0).json()["set_by"].as_str().unwrap().contains("--set"), "{flag:?}");
+    assert!(flag.ended(0).json()["set_by"].as_str().unwrap().contains("flag"), "{flag:?}");
     shell.run("config explain server.shutdown.drain").await.ended(0).says("default");
     shell.run("config explain server.lisen").await.ended(2).complains("did you mean `server.listen`?");
 }
@@ -223,8 +231,7 @@ async fn values_come_from_the_nearest_layer_and_files_from_the_nearest_name() {
     let name = async |shell: &Shell, line: &str| {
         let shown = shell.run(line).await;
         shown.ended(0);
-        let line = shown.stdout.lines().find_map(|line| line.strip_prefix("  name: ")).unwrap().to_owned();
-        line
+        shown.stdout.lines().find_map(|line| line.strip_prefix("  name: ")).unwrap().to_owned()
     };
     assert_eq!(name(&shell, "config show").await, "here");
     assert_eq!(name(&shell, "-c other.yaml config show").await, "other");
@@ -240,7 +247,12 @@ async fn values_come_from_the_nearest_layer_and_files_from_the_nearest_name() {
     shell.run("config show").await.says("elsewhere");
 
     shell.run("config show -c missing.yaml").await.ended(2).complains("missing.yaml");
-    shell.run("config show --set app.nmae=x").await.ended(2).complains("did you mean").complains("app.name");
+    shell
+        .run("config show --set app.nmae=x")
+        .await
+        .ended(2)
+        .complains("app.nmae")
+        .complains("did you mean `name`?");
     shell.run("config show --set app.name").await.ended(2).complains("KEY=VALUE");
     let shell = Shell::new().env("PARAPET__APP__NMAE", "x");
     shell.run("check").await.ended(2).complains("PARAPET__APP__NMAE");
@@ -259,9 +271,15 @@ async fn agents_and_providers_are_listed() {
     let agents = shell.run("agent list --json").await.ended(0).json();
     assert_eq!(agents["agents"][0]["models"][1], "second/other");
     let listed = shell.run("provider list").await;
-    listed.ended(0).says(&format!("first\topenai-compatible\t{}\t2 keys", upstream.base_url())).says("simulated");
+    listed
+        .ended(0)
+        .says(&format!("first\topenai-compatible\t{}\t2 keys", upstream.base_url()))
+        .says("simulated");
     let providers = shell.run("provider list --json").await.ended(0).json();
-    assert_eq!((&providers["providers"][0]["name"], &providers["providers"][0]["keys"]), (&"first".into(), &2.into()));
+    assert_eq!(
+        (&providers["providers"][0]["name"], &providers["providers"][0]["keys"]),
+        (&"first".into(), &2.into())
+    );
     assert!(!listed.stdout.contains("canary") && !providers.to_string().contains("canary"));
     assert_eq!(upstream.count(), 0);
 }
@@ -270,16 +288,11 @@ async fn agents_and_providers_are_listed() {
 async fn provider_test_tells_for_each_key_whether_it_is_taken() {
     let (first, second) = (Upstream::start().await, Upstream::start().await);
     let refusing = Refusing::start();
-    let text = config(&first, &second)
-        + &format!("  gone: {{ models: [gone/x], prompt: hi }}\n")
-        + &format!("x-end: 1\n");
-    let text = text.replace(
-        "models:\n  both",
-        &format!(
-            "  gone: {{ kind: openai-compatible, base_url: \"http://{}/v1\", timeouts: {{ connect: 1s }} }}\nmodels:\n  both",
-            refusing.address()
-        ),
+    let gone = format!(
+        "  gone: {{ kind: openai-compatible, base_url: \"{}\", timeouts: {{ connect: 1s }} }}\nmodels:\n  both",
+        refusing.base_url()
     );
+    let text = config(&first, &second).replace("models:\n  both", &gone);
     let shell = Shell::new()
         .file("parapet.yaml", &text)
         .env("KEY_ONE", "sk-canary-one")
@@ -304,7 +317,8 @@ async fn provider_test_tells_for_each_key_whether_it_is_taken() {
     let ran = shell.run("provider test --json").await;
     ran.ended(1);
     let told: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let failed: Vec<_> = told.iter().filter(|told| told["ok"] == false).map(|told| &told["provider"]).collect();
+    let failed: Vec<_> =
+        told.iter().filter(|told| told["ok"] == false).map(|told| &told["provider"]).collect();
     assert_eq!(failed, ["gone"], "{told:?}");
 }
 
@@ -326,7 +340,9 @@ async fn migrations_go_up_and_down_and_ask_before_they_lose_data() {
     shell.run("migrate down --yes").await.ended(0).says("reverted");
     shell.run("migrate status").await.ended(0).says("missing");
     let steps = shell.run("migrate status --json").await;
-    assert!(steps.stdout.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["applied"].is_boolean()));
+    assert!(
+        steps.stdout.lines().all(|line| serde_json::from_str::<Value>(line).unwrap()["applied"].is_boolean())
+    );
 }
 
 #[tokio::test]
@@ -345,7 +361,7 @@ async fn healthcheck_is_the_exit_code_of_ready() {
     let url = format!("http://{}", server.public());
     shell.run(&format!("healthcheck --url {url}")).await.ended(0);
     server.kill9().await;
-    shell.run("healthcheck").await.ended(1).complains("not reachable at");
+    shell.run("healthcheck").await.ended(1).complains("cannot reach http://");
 }
 
 #[tokio::test]

@@ -225,7 +225,10 @@ async fn keys_that_need_a_restart_are_named_when_they_change() {
     let reloaded = || log(&server).into_iter().find(|line| line["message"] == "config reloaded");
     until("the reload", async || reloaded().is_some()).await;
     let named = reloaded().unwrap()["needs_restart"].as_str().unwrap().to_owned();
-    assert!(named.contains("server.max_connections") && named.contains("storage.database.durability"), "{named}");
+    assert!(
+        named.contains("server.max_connections") && named.contains("storage.database.durability"),
+        "{named}"
+    );
     assert!(!named.contains("body_limit"), "{named}");
     ended_well(server).await;
 }

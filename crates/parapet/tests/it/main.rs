@@ -20,4 +20,6 @@ mod crash;
 mod edge;
 mod failures;
 mod lifecycle;
+mod metrics;
+mod secrets;
 mod stream;
