@@ -61,7 +61,8 @@ pub(crate) struct Server {
     pub(crate) public_url: Field<String>,
     /// The largest request body.
     pub(crate) body_limit: Field<SizeText>,
-    /// The most connections at one time to the public API. Not set: no limit.
+    /// The most connections at one time to the public API. Not set, or more than that: half of the
+    /// process's limit of open files.
     pub(crate) max_connections: Field<u64>,
     /// How the server stops.
     pub(crate) shutdown: Field<Shutdown>,
@@ -283,7 +284,7 @@ pub(crate) enum HistoryStore {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Telemetry {
-    /// Logs, on standard error.
+    /// Logs, on standard output.
     pub(crate) logs: Field<Logs>,
     /// Metrics, on their own listener.
     pub(crate) metrics: Field<Metrics>,

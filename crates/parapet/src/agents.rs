@@ -21,6 +21,7 @@ use crate::identity::Identified;
 use crate::refusal::{Kind, Refusal};
 use crate::routing::catalog::{Callable, Target};
 use crate::screening::Screened;
+use crate::telemetry::metrics::{Counted, TypeLabels};
 
 /// A message waits for the turns in front of it this long, unless the caller gave a deadline.
 const TURN_WAIT: Duration = Duration::from_secs(60);
@@ -99,23 +100,7 @@ pub(crate) struct Prepared {
     pub(crate) tags: Option<Arc<str>>,
     /// Agent queries only.
     pub(crate) turn: Option<Turn>,
-    pub(crate) talking: Option<Talking>,
-}
-
-/// Counts a conversation whose turn is in progress.
-pub(crate) struct Talking(Arc<App>);
-
-impl Talking {
-    fn begin(app: &Arc<App>) -> Self {
-        app.metrics.active_conversations.inc();
-        Self(Arc::clone(app))
-    }
-}
-
-impl Drop for Talking {
-    fn drop(&mut self) {
-        self.0.metrics.active_conversations.dec();
-    }
+    pub(crate) talking: Option<Counted>,
 }
 
 /// The request in the caller's own bytes, or in our words.
@@ -172,7 +157,7 @@ pub(crate) async fn prepare(app: &Arc<App>, screened: Screened) -> Result<Prepar
         (Ask::Query(query), Some(agent)) => {
             let turn = begin_turn(app, &caller, &agent, &query).await?;
             let call = Outgoing::Call(Box::new(conversation_call(&agent, &turn, query.message, stream)));
-            let talking = Some(Talking::begin(app));
+            let talking = Some(Counted::on(&app.metrics.active_conversations));
             Ok(Prepared {
                 caller,
                 callable,
@@ -208,7 +193,7 @@ async fn begin_turn(
         history_limit: agent.history,
     };
     let turn = app.timed("begin_turn", app.store.begin_turn(turn)).await?;
-    app.metrics.messages.get_or_create(&crate::telemetry::metrics::TypeLabels { r#type: "user" }).inc();
+    app.metrics.messages.get_or_create(&TypeLabels { r#type: "user" }).inc();
     Ok(turn)
 }
 

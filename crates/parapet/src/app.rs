@@ -109,17 +109,6 @@ impl App {
         done
     }
 
-    pub(crate) fn connection_opened(self: &Arc<Self>) -> impl Drop + Send + use<> {
-        struct Open(Arc<App>);
-        impl Drop for Open {
-            fn drop(&mut self) {
-                self.0.metrics.active_connections.dec();
-            }
-        }
-        self.metrics.active_connections.inc();
-        Open(Arc::clone(self))
-    }
-
     /// Brings the gauges up to date that are read rather than kept.
     pub(crate) fn observe(&self) {
         let stats = self.store.stats();

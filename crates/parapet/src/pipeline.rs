@@ -140,7 +140,8 @@ impl<'a> Walk<'a> {
         tracing::warn!(
             request_id = %self.call.caller.record.id,
             model = %target.name,
-            key,
+            // Counted from one, as `provider test` shows them.
+            key = key.saturating_add(1),
             fault = fault.as_str(),
             detail = %failure.detail,
             "attempt failed"

@@ -28,7 +28,7 @@ use wire::sse;
 
 use self::shape::{AgentReply, Chat, Facts, Shape, Step};
 use crate::accounting::{Reservation, Settlement, estimate};
-use crate::agents::{Prepared, Talking};
+use crate::agents::Prepared;
 use crate::app::App;
 use crate::edge::answer::error_body;
 use crate::edge::body::Cut;
@@ -38,7 +38,7 @@ use crate::provider::answer::Streamed;
 use crate::provider::failure::{Failure, Fault};
 use crate::refusal::Refusal;
 use crate::screening::OutputLength;
-use crate::telemetry::metrics::TypeLabels;
+use crate::telemetry::metrics::{Counted, TypeLabels};
 use crate::telemetry::record;
 
 /// A comment is sent when nothing else was for this long (FAILOVER.md, Timeouts).
@@ -57,8 +57,8 @@ pub(crate) struct Reply {
     /// Armed lazily, as the stall timer is.
     keep_alive: Pin<Box<Sleep>>,
     _permit: Permit,
-    _active: Active,
-    _talking: Option<Talking>,
+    _open: Counted,
+    _talking: Option<Counted>,
 }
 
 enum State {
@@ -124,7 +124,7 @@ impl Reply {
             last_sent: Instant::now(),
             keep_alive: Box::pin(sleep(KEEP_ALIVE_EVERY)),
             _permit: completed.permit,
-            _active: Active::begin(app),
+            _open: Counted::on(&app.metrics.active_streams),
             _talking: talking,
         }
     }
@@ -362,21 +362,5 @@ impl Tally {
             estimated: true,
             ..Usage::default()
         })
-    }
-}
-
-/// Counts itself among the open streams.
-struct Active(Arc<App>);
-
-impl Active {
-    fn begin(app: &Arc<App>) -> Self {
-        app.metrics.active_streams.inc();
-        Self(Arc::clone(app))
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.metrics.active_streams.dec();
     }
 }

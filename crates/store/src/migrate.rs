@@ -21,14 +21,18 @@ pub struct Step {
     pub down: &'static str,
 }
 
-/// Every step this build knows, and whether the database has it. Creates nothing.
+/// Every step this build knows, and whether the database has it. Creates and locks nothing: a server may be running.
 ///
 /// # Errors
 /// See [`OpenError`]: also if the database has steps that this build does not know or knows differently.
 pub async fn status(data_dir: &Path) -> Result<Vec<Step>, OpenError> {
     let database = Database::new(data_dir);
     let applied = if database.path.exists() {
-        run(data_dir, async |database, connection| migrations::checked(database, connection).await).await?
+        let opened = database.reading().await;
+        let mut connection = opened.map_err(|error| database.unusable(&error.into()))?;
+        let applied = migrations::checked(&database, &mut connection).await;
+        connection.close().await.map_err(|error| database.unusable(&error.into()))?;
+        applied?
     } else {
         Vec::new()
     };

@@ -125,6 +125,7 @@ pub(crate) struct Item {
 
 /// A page of a list.
 #[derive(Serialize, JsonSchema)]
+#[schemars(extend("required" = ["object", "data", "first_id", "last_id", "has_more"]))]
 pub(crate) struct Listed<T> {
     /// Always `list`.
     object: &'static str,

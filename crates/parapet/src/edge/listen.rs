@@ -21,6 +21,7 @@ use super::serve::serve;
 use super::strict::{self, Guarded, Limits, Violation};
 use crate::app::App;
 use crate::refusal::{Kind, Refusal};
+use crate::telemetry::metrics::Counted;
 use crate::telemetry::record::Record;
 use crate::telemetry::trace::Trace;
 
@@ -109,7 +110,7 @@ async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, listener
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let _counted = app.connection_opened();
+    let _open = Counted::on(&app.metrics.active_connections);
     let (guarded, verdict) = Guarded::new(stream, Limits::default());
     let service = {
         let (app, verdict) = (Arc::clone(&app), verdict.clone());
@@ -162,7 +163,7 @@ enum Stage {
 async fn refuse_malformed(app: &Arc<App>, stream: TcpStream, violation: Violation) {
     let id = app.ids.request();
     let record = Record::begin(app, id, None, Trace::from_header(None, id.uuid()), "other", "malformed");
-    let refusal = Refusal::new(Kind::InvalidRequest, "malformed_request", violation.reason());
+    let refusal = Refusal::new(Kind::InvalidRequest, violation.code(), violation.reason());
     record.refused(&refusal.because(violation.reason()));
     record.tell(violation.status().unwrap_or_default().as_u16(), Outcome::ClientError);
     strict::refuse(stream, violation, &id.to_string()).await;

@@ -33,6 +33,7 @@ pub(crate) struct Model {
 
 /// Everything that can be named as `model`.
 #[derive(Serialize, JsonSchema)]
+#[schemars(extend("required" = ["object", "data", "first_id", "last_id", "has_more"]))]
 pub(crate) struct ModelList {
     /// Always `list`.
     object: &'static str,

@@ -316,6 +316,8 @@ mod shapes {
 
     /// An agent's answer.
     #[derive(JsonSchema)]
+    #[schemars(extend("required" = ["id", "object", "agent", "response", "conversation_id", "message_id",
+        "finish_reason", "usage", "cost_usd", "confidence", "metadata"]))]
     pub(super) struct AgentAnswer {
         id: String,
         /// Always `agent.answer`.
@@ -346,6 +348,7 @@ mod shapes {
     }
 
     #[derive(JsonSchema)]
+    #[schemars(extend("required" = ["message", "type", "param", "code", "request_id", "hint"]))]
     pub(super) struct ErrorDetail {
         message: String,
         r#type: String,

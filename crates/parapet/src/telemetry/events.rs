@@ -14,6 +14,7 @@ pub(crate) enum Event {
     /// A target failed and the next one is asked.
     Failover { request: RequestId, from: Arc<str>, to: Arc<str>, reason: &'static str },
     /// A provider refused a key of ours.
+    /// `key` counts from 0.
     KeyRefused { provider: ProviderName, key: usize },
     /// The config was read again.
     Config { hash: Arc<str>, accepted: bool },
@@ -61,7 +62,7 @@ impl Event {
                 tracing::warn!(event = "failover", request_id = %request, %from, %to, reason);
             }
             Self::KeyRefused { provider, key } => {
-                tracing::error!(event = "key_refused", %provider, key, "replace the provider's key");
+                tracing::error!(event = "key_refused", %provider, key = key.saturating_add(1), "replace the provider's key");
             }
             Self::Config { hash, accepted } => {
                 tracing::info!(event = "config", config_hash = %hash, accepted)

@@ -211,6 +211,22 @@ impl Metrics {
     }
 }
 
+/// One more on a gauge for as long as this lives.
+pub(crate) struct Counted(Gauge);
+
+impl Counted {
+    pub(crate) fn on(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// A pair of words for a success label.
 pub(crate) const fn success(ok: bool) -> &'static str {
     if ok { "true" } else { "false" }

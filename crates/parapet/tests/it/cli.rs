@@ -11,7 +11,7 @@ use testkit::within_patience;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::{config, get, plan, started};
+use crate::support::{config, get, plan, started, until};
 
 /// A directory to type commands in, and nothing in the environment.
 struct Shell {
@@ -373,6 +373,29 @@ async fn the_version_is_told_to_people_and_programs() {
     assert_eq!(shell.run("version --json").await.ended(0).json()["version"], version);
     shell.run("servr").await.ended(2).complains("serve");
     shell.run("--help").await.ended(0).says("Talks to an agent in the terminal");
+}
+
+#[tokio::test]
+async fn without_any_config_there_is_somebody_to_talk_to() {
+    let shell = Shell::new();
+    let mut serve = shell.spawn(&[
+        "serve",
+        "--set",
+        "server.listen=127.0.0.1:0",
+        "--set",
+        "server.metrics.listen=127.0.0.1:0",
+        "--set",
+        "server.admin.listen=127.0.0.1:0",
+        "--ports-file",
+        "ports.json",
+    ]);
+    until("the server to listen", async || shell.path("ports.json").exists()).await;
+    let ports: Value = serde_json::from_slice(&std::fs::read(shell.path("ports.json")).unwrap()).unwrap();
+    let url = format!("http://{}", ports["public"].as_str().unwrap());
+    let ran = shell.run_args(&["chat", "-m", "Hello", "--url", &url], "").await;
+    assert!(ran.ended(0).stdout.len() > 20, "{ran:?}");
+    assert!(shell.path("parapet-data").is_dir());
+    serve.kill().await.unwrap();
 }
 
 fn says<'a>(words: impl IntoIterator<Item = &'a str>) -> Answer {

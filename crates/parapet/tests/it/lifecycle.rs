@@ -9,6 +9,7 @@ use testkit::http::{Connection, Event, Request};
 use testkit::openai;
 use testkit::process::{Plan, Server};
 use testkit::upstream::{Answer, Upstream};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::support::{
@@ -78,6 +79,39 @@ async fn sigterm_says_not_ready_while_a_stream_goes_on_to_its_end() {
         .map(|line| line["outcome"].clone())
         .collect();
     assert_eq!(outcomes, ["ok"]);
+}
+
+#[tokio::test]
+async fn sigterm_fails_none_of_a_hundred_streams_and_whole_answers() {
+    let upstream = Upstream::start().await;
+    let mut server = draining(&upstream, "30s").start().await;
+    upstream.otherwise(slow());
+    let mut streams = JoinSet::new();
+    for _ in 0..100 {
+        let mut connection = stream(&server).await;
+        streams.spawn(async move { rest(&mut connection).await });
+    }
+    upstream.otherwise(Answer::json(&openai::completion("hello")).after(Duration::from_millis(500)));
+    let mut answers = Vec::new();
+    for number in 100..110 {
+        let mut connection = Connection::open(server.public()).await;
+        connection
+            .send(&Request::post("/v1/chat/completions").json(&chat("second/slow", "hi")))
+            .await
+            .unwrap();
+        upstream.call(number).await;
+        answers.push(connection);
+    }
+    server.signal(Signal::TERM);
+    for mut connection in answers {
+        let told = connection.response().await.unwrap();
+        assert_eq!((told.status, told.header("connection")), (200, Some("close")));
+    }
+    for (events, whole) in streams.join_all().await {
+        assert!(whole);
+        assert_eq!(events.last().unwrap().data.as_deref(), Some(openai::DONE));
+    }
+    assert_eq!(server.ended().await.code(), Some(0));
 }
 
 #[tokio::test]
@@ -299,6 +333,23 @@ async fn secrets_in_files_are_read_again_by_sighup() {
     assert_eq!(ask("pk-new-0123456789").await, 200);
     let said = server.stdout() + &server.stderr();
     assert!(!said.contains("-0123456789"), "{said}");
+}
+
+#[tokio::test]
+async fn the_start_says_where_everything_is_and_what_to_do_next() {
+    let (server, _upstream) = started().await;
+    let told = server.stderr();
+    for part in [
+        format!("http://{}", server.public()),
+        format!("http://{}/metrics", server.metrics()),
+        format!("http://{}/admin", server.admin()),
+        server.dir().join("data").display().to_string(),
+        "open: every request from this machine is the admin".to_owned(),
+        format!("curl http://{}/v1/agents/support/query", server.public()),
+        "parapet chat support".to_owned(),
+    ] {
+        assert!(told.contains(&part), "{part}: {told}");
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ auth:
   mode: required
   keys:
     - {{ name: app, key: {{ env: APP }}, role: admin }}
+telemetry: {{ logs: {{ level: trace }} }}
 "#,
         upstream.base_url()
     );

@@ -62,7 +62,7 @@ impl Database {
         }
     }
 
-    pub(super) async fn reading(&self) -> Result<SqliteConnection, sqlx::Error> {
+    pub(crate) async fn reading(&self) -> Result<SqliteConnection, sqlx::Error> {
         self.options().read_only(true).thread_name(|_| "store-reader".to_owned()).connect().await
     }
 

@@ -58,7 +58,7 @@ async fn drain<S: AsyncRead + Unpin>(stream: &mut S) {
 /// `request_id` is one of ours (`req_…`): it goes into JSON and into a header as it is.
 pub(crate) fn refusal_response(violation: Violation, request_id: &str) -> Vec<u8> {
     let status = violation.status().unwrap_or(StatusCode::BAD_REQUEST);
-    let code = code(status);
+    let code = violation.code();
     let reason = violation.reason();
     let body = format!(
         r#"{{"error":{{"message":"{reason}","type":"invalid_request_error","param":null,"code":"{code}","request_id":"{request_id}","hint":null}}}}"#
@@ -83,17 +83,4 @@ pub(crate) fn refusal_response(violation: Violation, request_id: &str) -> Vec<u8
         body.len(),
     )
     .into_bytes()
-}
-
-fn code(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
-        StatusCode::REQUEST_TIMEOUT => "request_timeout",
-        StatusCode::URI_TOO_LONG => "uri_too_long",
-        StatusCode::EXPECTATION_FAILED => "expectation_failed",
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "headers_too_large",
-        StatusCode::NOT_IMPLEMENTED => "not_implemented",
-        StatusCode::HTTP_VERSION_NOT_SUPPORTED => "http_version_not_supported",
-        _ => "malformed_request",
-    }
 }

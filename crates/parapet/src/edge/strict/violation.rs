@@ -67,6 +67,20 @@ impl Violation {
         self.rule().0
     }
 
+    /// The error code of the answer: a bounded label.
+    pub(crate) const fn code(self) -> &'static str {
+        match self.status() {
+            Some(StatusCode::METHOD_NOT_ALLOWED) => "method_not_allowed",
+            Some(StatusCode::REQUEST_TIMEOUT) => "request_timeout",
+            Some(StatusCode::URI_TOO_LONG) => "uri_too_long",
+            Some(StatusCode::EXPECTATION_FAILED) => "expectation_failed",
+            Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE) => "headers_too_large",
+            Some(StatusCode::NOT_IMPLEMENTED) => "not_implemented",
+            Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED) => "http_version_not_supported",
+            _ => "malformed_request",
+        }
+    }
+
     /// One sentence for the client and the log.
     pub(crate) const fn reason(self) -> &'static str {
         self.rule().1
