@@ -30,6 +30,9 @@ struct Open {
     free: bool,
 }
 
+/// The code of an attempt whose end nobody waited for: the caller left, or the server had to go.
+pub(crate) const ABANDONED: &str = "abandoned";
+
 /// How an attempt ended.
 pub(crate) struct Settlement {
     pub(crate) outcome: Outcome,
@@ -124,7 +127,7 @@ impl Open {
     fn abandon(self) -> (Slot, LedgerRow) {
         let usage = self.row.usage;
         let settlement =
-            Settlement { outcome: Outcome::Cancelled, code: Some("client_gone"), usage, first_token: None };
+            Settlement { outcome: Outcome::Cancelled, code: Some(ABANDONED), usage, first_token: None };
         self.close(settlement)
     }
 
@@ -162,6 +165,7 @@ impl Open {
             }
         }
         match row.cost {
+            None if row.usage.total() == 0 => {}
             None => {
                 metrics.unpriced.inc();
             }
@@ -190,9 +194,9 @@ fn buckets(usage: &Usage) -> [(&'static str, u64); 7] {
     ]
 }
 
-/// Tokens of a text nobody counted: four bytes each, rounded up, flagged wherever it is used.
-pub(crate) const fn estimate(bytes: usize) -> u64 {
-    (bytes as u64).div_ceil(4)
+/// Tokens of a text nobody counted: four characters each, rounded up, flagged wherever it is used.
+pub(crate) const fn estimate(characters: usize) -> u64 {
+    (characters as u64).div_ceil(4)
 }
 
 impl From<store::Error> for Refusal {

@@ -58,13 +58,14 @@ pub(crate) struct Query {
 }
 
 impl Ask {
-    /// The length of the newest user message, in characters.
-    pub(crate) fn message_characters(&self) -> usize {
+    /// The length of the longest message that the caller wrote, in characters. What a model or a tool wrote may be longer.
+    pub(crate) fn longest_message(&self) -> usize {
         match self {
             Self::Query(query) => query.message.chars().count(),
             Self::Chat(request) => {
-                let user = request.messages().iter().rev().find(|message| message.role == Role::User);
-                user.map_or(0, |message| message.characters)
+                let written = |role| matches!(role, Role::User | Role::System | Role::Developer);
+                let messages = request.messages().iter().filter(|message| written(message.role));
+                messages.map(|message| message.characters).max().unwrap_or(0)
             }
         }
     }
@@ -241,8 +242,8 @@ impl Prepared {
         match &self.outgoing {
             Outgoing::Chat(request) => accounting::estimate(request.characters()),
             Outgoing::Call(call) => {
-                let bytes = call.messages.iter().map(|message| message.plain_text().len()).sum();
-                accounting::estimate(bytes)
+                let characters = |message: &Message| message.plain_text().chars().count();
+                accounting::estimate(call.messages.iter().map(characters).sum())
             }
         }
     }

@@ -84,6 +84,8 @@ async fn whole(
         noted.upstream = Some(completed.upstream);
         noted.first_token = Some(record.elapsed());
     });
+    // From here on the answer is only waiting to be durable: a drain lets it.
+    record.settling();
     let settlement =
         Settlement { outcome: Outcome::Ok, code: None, usage, first_token: Some(completed.upstream) };
     let body = match (call.turn.take(), &call.callable.agent) {
@@ -132,7 +134,11 @@ fn agent_answer(
 ) -> Result<Written, Refusal> {
     let read = wire::openai::read_answer(&answered.body).map_err(|e| Refusal::internal(e.to_string()))?;
     let (text, finish) = match read.choices.first() {
-        Some(choice) => (choice.text.decode(), choice.finish.unwrap_or(FinishReason::Other)),
+        Some(choice) => {
+            // A refusal is what the model says, too.
+            let said = if choice.text.is_empty() { choice.refusal } else { choice.text };
+            (said.decode(), choice.finish.unwrap_or(FinishReason::Other))
+        }
         None => (Cow::Borrowed(""), FinishReason::Other),
     };
     let (text, truncated) = OutputLength::new(agent.max_answer_chars).pass(&text);

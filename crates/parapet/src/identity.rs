@@ -46,7 +46,7 @@ pub(crate) struct Identified {
 pub(crate) fn identify(received: Received<'_>) -> Result<Identified, Refusal> {
     let Received { settings, record, route, listener, peer, headers, uri } = received;
     let snapshot = Arc::clone(&settings);
-    let caller = caller(&snapshot, route, listener, headers, uri)?;
+    let caller = caller(&snapshot, route, listener, peer, headers, uri)?;
     record.identified(&caller.principal, &caller.pseudonym);
     if let Access::Needs(permission) = route.access
         && !caller.principal.may(permission)
@@ -63,13 +63,14 @@ fn caller<'a>(
     settings: &'a Settings,
     route: &Route,
     listener: Listener,
+    peer: SocketAddr,
     headers: &HeaderMap,
     uri: &Uri,
 ) -> Result<&'a Caller, Refusal> {
     if settings.is_open() {
         // Metrics have no admin to publish, and are scraped from elsewhere.
         if listener != Listener::Metrics {
-            local::check(headers)?;
+            local::check(peer.ip(), headers, settings.is_open_everywhere())?;
         }
         return Ok(&settings.local);
     }

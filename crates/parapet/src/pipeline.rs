@@ -16,7 +16,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Outcome, ProviderName};
+use domain::{Outcome, ProviderName, Ticks};
 use tokio::time::Instant;
 
 use crate::accounting::{self, Reservation, Settlement};
@@ -57,6 +57,9 @@ pub(crate) struct Completed {
     pub(crate) cache: &'static str,
     pub(crate) attempts: u32,
     pub(crate) fallbacks: u32,
+    /// When the attempt that answered began.
+    pub(crate) began: Ticks,
+    /// Its time to the whole answer, or to the first content of a stream.
     pub(crate) upstream: Duration,
 }
 
@@ -70,7 +73,7 @@ async fn complete(app: &Arc<App>, call: &Prepared) -> Result<(Completed, Attempt
         walk.turn_to(target);
         for (index, key) in target.endpoint.keys() {
             let reservation = walk.reserve(target)?;
-            let began = Instant::now();
+            let began = app.clock.ticks();
             let attempt =
                 provider::attempt(&target.endpoint, key, body.clone(), call.stream, call.caller.deadline);
             match attempt.await {
@@ -84,15 +87,20 @@ async fn complete(app: &Arc<App>, call: &Prepared) -> Result<(Completed, Attempt
                         cache: cached.as_str(),
                         attempts: walk.attempts,
                         fallbacks: walk.fallbacks,
-                        upstream: began.elapsed(),
+                        began,
+                        upstream: app.clock.ticks().since(began),
                     };
                     return Ok((completed, attempted));
                 }
                 Err(failure) => {
                     let fault = failure.fault;
                     walk.settle_failure(reservation, failure, target, index);
-                    if !fault.may_fail_over() || call.caller.deadline.is_some_and(|by| Instant::now() >= by) {
+                    if !fault.may_fail_over() {
                         return Err(walk.refuse());
+                    }
+                    if call.caller.deadline.is_some_and(|by| Instant::now() >= by) {
+                        let message = "no provider answered before the caller's deadline";
+                        return Err(Refusal::new(Kind::UpstreamTimeout, "upstream_timeout", message));
                     }
                     if !fault.is_the_keys() {
                         break;
@@ -117,7 +125,9 @@ impl<'a> Walk<'a> {
     fn turn_to(&mut self, target: &Target) {
         let Some((failure, from)) = &self.failed else { return };
         self.fallbacks = self.fallbacks.saturating_add(1);
-        let (from, to, reason) = (Arc::clone(&from.label), Arc::clone(&target.label), failure.fault.as_str());
+        let label =
+            |target: &Target| -> Arc<str> { format!("{}/{}", target.endpoint.name, target.label).into() };
+        let (from, to, reason) = (label(from), label(target), failure.fault.as_str());
         let labels = FailoverLabels { from: Arc::clone(&from), to: Arc::clone(&to), reason };
         self.app.metrics.failovers.get_or_create(&labels).inc();
         let request = self.call.caller.record.id;
@@ -139,7 +149,8 @@ impl<'a> Walk<'a> {
         let fault = failure.fault;
         tracing::warn!(
             request_id = %self.call.caller.record.id,
-            model = %target.name,
+            provider = %target.endpoint.name,
+            model = %target.label,
             // Counted from one, as `provider test` shows them.
             key = key.saturating_add(1),
             fault = fault.as_str(),
@@ -162,7 +173,7 @@ impl<'a> Walk<'a> {
         };
         let detail = failure.detail.clone();
         let refusal = if self.fallbacks > 0 && failure.fault.may_fail_over() {
-            Refusal::new(Kind::Overloaded, "all_targets_down", "none of the model's targets could answer")
+            Refusal::new(Kind::Unanswered, "all_targets_down", "none of the model's targets could answer")
                 .retry_after(failure.retry_after.unwrap_or(Duration::from_secs(1)))
         } else {
             one_failure(failure)

@@ -21,16 +21,19 @@ use http::StatusCode;
 use http::header;
 use tokio::time::Instant;
 
-use self::answer::{AnswerBody, Held, Streamed};
+use self::answer::{Held, Streamed};
 use self::endpoint::{Endpoint, Exchanged, Key};
 use self::failure::{Failure, Fault};
 
-/// A unary answer larger than this is not one: cut (FAILOVER.md, F13).
-const MAX_ANSWER: usize = 32 * 1024 * 1024;
+/// A unary answer larger than this is not one: cut. One of unknown length is collected in a buffer that doubles,
+/// which holds less than 32 MiB even while it moves (FAILOVER.md, F13).
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// An error body is read this far.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// Lifecycle events held back before the first content, at most.
 const MAX_HELD: usize = 64 * 1024;
+/// A provider that asks for more patience than this is told on as asking for this much.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// The response head waits for the first content this long, at most.
 const MAX_HEAD_WAIT: Duration = Duration::from_secs(15);
 
@@ -68,17 +71,20 @@ pub(crate) async fn attempt(
     if exchanged.status != StatusCode::OK {
         return Err(refused(exchanged, until).await);
     }
+    if exchanged.is_encoded {
+        return Err(Failure::new(Fault::Malformed, "the answer is encoded, which was not asked for"));
+    }
     if !stream {
-        let whole = tokio::time::timeout_at(until, read_whole(exchanged.body, MAX_ANSWER));
+        let whole = tokio::time::timeout_at(until, read_whole(exchanged, MAX_ANSWER));
         let whole = whole.await.map_err(|_| late())??;
         return check_whole(whole).map(Attempted::Whole);
     }
     if !exchanged.is_event_stream {
-        return Err(Failure::new(Fault::Malformed, "the answer to a stream request is not an event stream"));
+        return Err(no_stream(exchanged, until).await);
     }
     let total = began + endpoint.timeouts.total;
     let ends = deadline.map_or(total, |deadline| deadline.min(total));
-    let mut streamed = Streamed::new(exchanged.body, endpoint.timeouts.between_events, ends);
+    let mut streamed = Streamed::new(exchanged.body, until, endpoint.timeouts.between_events, ends);
     begin(&mut streamed, until, began + MAX_HEAD_WAIT).await?;
     Ok(Attempted::Begun(Box::new(streamed)))
 }
@@ -93,10 +99,7 @@ async fn begin(streamed: &mut Streamed, first_event_by: Instant, head_by: Instan
             Ok(Ok(Held::Lifecycle)) => {}
             Ok(Err(failure)) => return Err(failure),
             // Silent for long but not too long: the caller gets the head, and the reply takes over the waiting.
-            Err(_) if streamed.has_events() || Instant::now() < first_event_by => {
-                streamed.first_event_by(first_event_by);
-                return Ok(());
-            }
+            Err(_) if streamed.has_events() || Instant::now() < first_event_by => return Ok(()),
             Err(_) => return Err(Failure::new(Fault::Timeout, "no event in time")),
         }
     }
@@ -119,24 +122,45 @@ fn check_whole(body: Bytes) -> Result<Whole, Failure> {
 async fn refused(exchanged: Exchanged, until: Instant) -> Failure {
     let status = exchanged.status;
     let retry_after = exchanged.retry_after;
-    let body = tokio::time::timeout_at(until, read_whole(exchanged.body, MAX_ERROR_BODY)).await;
-    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    let body = read_error_body(exchanged, until).await;
     Failure::told(status, wire::openai::read_error(status.as_u16(), &body)).retry_after(retry_after)
 }
 
-async fn read_whole(mut body: AnswerBody, limit: usize) -> Result<Bytes, Failure> {
+/// A 200 without events answers a stream request with an error at best.
+async fn no_stream(exchanged: Exchanged, until: Instant) -> Failure {
+    let retry_after = exchanged.retry_after;
+    match check_whole(read_error_body(exchanged, until).await) {
+        Err(failure) if failure.told.is_some() => failure.retry_after(retry_after),
+        _ => Failure::new(Fault::Malformed, "the answer to a stream request is not an event stream"),
+    }
+}
+
+/// What can be had of an error's words; that something is wrong is known without them.
+async fn read_error_body(exchanged: Exchanged, until: Instant) -> Bytes {
+    let body = tokio::time::timeout_at(until, read_whole(exchanged, MAX_ERROR_BODY)).await;
+    body.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+async fn read_whole(exchanged: Exchanged, limit: usize) -> Result<Bytes, Failure> {
+    let too_large = || Failure::new(Fault::Malformed, "the answer is too large");
+    let length = exchanged.length.map_or(Ok(0), usize::try_from).map_err(|_| too_large())?;
+    if length > limit {
+        return Err(too_large());
+    }
+    let mut body = exchanged.body;
     let mut whole = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(data) = std::future::poll_fn(|cx| body.poll_data(cx)).await {
         let data = data?;
         if whole.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
-            return Err(Failure::new(Fault::Malformed, "the answer is too large"));
+            return Err(too_large());
         }
         // An answer in one piece, the usual case, is not copied.
         if whole.is_empty() && rest.is_empty() {
             whole = data;
         } else {
             if rest.is_empty() {
+                rest.reserve(length);
                 rest.extend_from_slice(&whole);
                 whole = Bytes::new();
             }
@@ -147,8 +171,13 @@ async fn read_whole(mut body: AnswerBody, limit: usize) -> Result<Bytes, Failure
     Ok(if rest.is_empty() { whole } else { rest.freeze() })
 }
 
-/// Seconds, an HTTP date (RFC 9110, 10.2.3), or `retry-after-ms`, as providers send them.
+/// How long the provider wants to be left alone, up to [`MAX_RETRY_AFTER`].
 fn retry_after(headers: &http::HeaderMap, now: UnixMillis) -> Option<Duration> {
+    asked_patience(headers, now).map(|asked| asked.min(MAX_RETRY_AFTER))
+}
+
+/// Seconds, an HTTP date (RFC 9110, 10.2.3), or `retry-after-ms`, as providers send them.
+fn asked_patience(headers: &http::HeaderMap, now: UnixMillis) -> Option<Duration> {
     if let Some(ms) = headers.get("retry-after-ms").and_then(|v| v.to_str().ok()) {
         return ms.trim().parse::<f64>().ok().and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
     }
@@ -177,6 +206,10 @@ mod tests {
         assert_eq!(read("retry-after-ms", "1500"), Some(Duration::from_millis(1500)));
         assert_eq!(read("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
         assert_eq!(read("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT"), Some(Duration::ZERO));
+        for long in ["3601", "31536000", "Sat, 06 Nov 2094 08:49:07 GMT"] {
+            assert_eq!(read("retry-after", long), Some(MAX_RETRY_AFTER), "{long}");
+        }
+        assert_eq!(read("retry-after-ms", "1e12"), Some(MAX_RETRY_AFTER));
         for wrong in ["soon", "-1", "nan", "inf"] {
             assert_eq!(read("retry-after", wrong), None, "{wrong}");
         }

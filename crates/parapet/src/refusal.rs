@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Internal,
     Upstream,
     Overloaded,
+    /// None of several targets could answer.
+    Unanswered,
     UpstreamTimeout,
 }
 
@@ -46,7 +48,7 @@ impl Kind {
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Upstream => StatusCode::BAD_GATEWAY,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Unanswered => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -64,7 +66,7 @@ impl Kind {
             Self::RateLimited => "rate_limit_exceeded",
             Self::Internal => "internal_error",
             Self::Upstream => "upstream_error",
-            Self::Overloaded => "overloaded_error",
+            Self::Overloaded | Self::Unanswered => "overloaded_error",
             Self::UpstreamTimeout => "upstream_timeout",
         }
     }
@@ -73,7 +75,7 @@ impl Kind {
         match self {
             Self::RateLimited => Outcome::Limited,
             Self::Internal | Self::Overloaded => Outcome::InternalError,
-            Self::Upstream | Self::UpstreamTimeout => Outcome::UpstreamError,
+            Self::Upstream | Self::Unanswered | Self::UpstreamTimeout => Outcome::UpstreamError,
             _ => Outcome::ClientError,
         }
     }
@@ -108,7 +110,12 @@ impl Refusal {
     pub(crate) fn new(kind: Kind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let retryable = matches!(
             kind,
-            Kind::Timeout | Kind::RateLimited | Kind::Upstream | Kind::Overloaded | Kind::UpstreamTimeout
+            Kind::Timeout
+                | Kind::RateLimited
+                | Kind::Upstream
+                | Kind::Overloaded
+                | Kind::Unanswered
+                | Kind::UpstreamTimeout
         );
         Self(Box::new(Facts {
             kind,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Streaming --[DONE]--> Settling --durable--> Last --> Over
-//!     \--failure------> Settling --durable--> Cutting (error event, flushed) --> Cut (connection closed)
+//!     \--failure------> Settling --durable--> Cutting (error event) --> Over (connection closed)
 //! ```
 //!
 //! Driven by the connection that writes it: no task and no channel per chunk, and a slow reader holds the provider
@@ -21,13 +21,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{FinishReason, Outcome, Usage};
+use domain::{FinishReason, Outcome, Ticks, Usage};
 use store::AnswerStatus;
 use tokio::time::{Instant, Sleep, sleep};
 use wire::sse;
 
 use self::shape::{AgentReply, Chat, Facts, Shape, Step};
-use crate::accounting::{Reservation, Settlement, estimate};
+use crate::accounting::{ABANDONED, Reservation, Settlement, estimate};
 use crate::agents::Prepared;
 use crate::app::App;
 use crate::edge::answer::error_body;
@@ -53,6 +53,8 @@ pub(crate) struct Reply {
     tally: Tally,
     reservation: Option<Reservation>,
     facts: Facts,
+    /// When the attempt began.
+    began: Ticks,
     last_sent: Instant,
     /// Armed lazily, as the stall timer is.
     keep_alive: Pin<Box<Sleep>>,
@@ -66,9 +68,8 @@ enum State {
     Settling(Pin<Box<dyn Future<Output = Result<(), store::Error>> + Send>>, Ending),
     /// The last bytes of a complete answer.
     Last(Bytes),
-    /// The error event of a cut one, then one turn for the connection to flush it.
+    /// The error event of a cut one.
     Cutting(Option<Bytes>),
-    Cut,
     Over,
 }
 
@@ -121,6 +122,7 @@ impl Reply {
                 model: completed.upstream_model,
                 attempts: completed.attempts,
             },
+            began: completed.began,
             last_sent: Instant::now(),
             keep_alive: Box::pin(sleep(KEEP_ALIVE_EVERY)),
             _permit: completed.permit,
@@ -165,12 +167,7 @@ impl Reply {
                     if let Some(event) = event.take() {
                         return Poll::Ready(Some(Ok(event)));
                     }
-                    // hyper drops what it has not written when a body fails. Pending once makes it flush.
-                    self.state = State::Cut;
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                State::Cut => {
+                    // The connection flushes the event before it takes the error (`edge/strict/verdict.rs`).
                     self.state = State::Over;
                     return Poll::Ready(Some(Err(Cut)));
                 }
@@ -184,12 +181,12 @@ impl Reply {
         if let Some(opening) = self.shape.opening(&self.record) {
             return Poll::Ready(Some(opening));
         }
-        if self.app.drain.is_cut() {
-            return Poll::Ready(self.end(Ending::Failed(Box::new(Refusal::shutting_down()))));
-        }
         let Some(upstream) = &mut self.upstream else {
             return Poll::Ready(self.end(Ending::Complete));
         };
+        if self.app.drain.is_cut() {
+            return Poll::Ready(self.end(Ending::Failed(Box::new(Refusal::shutting_down()))));
+        }
         let frame = match upstream.poll_frame(cx) {
             Poll::Pending => return self.poll_keep_alive(cx).map(Some),
             Poll::Ready(Some(Ok(frame))) => frame,
@@ -222,8 +219,8 @@ impl Reply {
             return self.fail(Failure::told(http::StatusCode::OK, error));
         }
         if self.tally.first_token.is_none() && event.commits() {
+            self.tally.first_token = Some(self.app.clock.ticks().since(self.began));
             let elapsed = self.record.elapsed();
-            self.tally.first_token = Some(elapsed);
             self.record.note(|call| call.first_token = Some(elapsed));
         }
         for choice in &event.choices {
@@ -274,7 +271,8 @@ impl Reply {
             Ending::Complete => (Outcome::Ok, None, AnswerStatus::Completed),
             Ending::Failed(refusal) => {
                 self.record.refused(refusal);
-                (Outcome::Partial, Some(refusal.code), AnswerStatus::Partial)
+                let outcome = if self.tally.said_something() { Outcome::Partial } else { refusal.outcome() };
+                (outcome, Some(refusal.code), self.tally.cut_status())
             }
         };
         let settlement = self.settlement(outcome, code);
@@ -323,8 +321,9 @@ impl Reply {
                 State::Last(self.shape.closing(&self.record, &self.facts, finish, call.usage, call.cost))
             }
             Ending::Failed(refusal) => {
-                self.record.tell(200, Outcome::Partial);
-                State::Cutting(Some(self.shape.error(&error_body(&refusal, self.record.id, true))))
+                let partial = self.tally.said_something();
+                self.record.tell(200, if partial { Outcome::Partial } else { refusal.outcome() });
+                State::Cutting(Some(self.shape.error(&error_body(&refusal, self.record.id, partial))))
             }
         };
     }
@@ -338,13 +337,13 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         let Some(reservation) = self.reservation.take() else { return };
-        let settlement = self.settlement(Outcome::Cancelled, Some("client_gone"));
+        let settlement = self.settlement(Outcome::Cancelled, Some(ABANDONED));
         let usage = settlement.usage;
         self.record.note(|call| call.usage = usage);
         match &mut self.shape {
             Shape::Chat(_) => reservation.post(settlement),
             Shape::Agent(reply) => {
-                let kept = reply.kept(AnswerStatus::Partial, None, &self.facts);
+                let kept = reply.kept(self.tally.cut_status(), None, &self.facts);
                 let rows = reservation.into_row(settlement).into_iter().collect();
                 if let Some(lease) = reply.lease.take() {
                     lease.post(kept, rows);
@@ -355,6 +354,15 @@ impl Drop for Reply {
 }
 
 impl Tally {
+    const fn said_something(&self) -> bool {
+        self.first_token.is_some()
+    }
+
+    /// What an answer that did not come to its end is.
+    const fn cut_status(&self) -> AnswerStatus {
+        if self.said_something() { AnswerStatus::Partial } else { AnswerStatus::Failed }
+    }
+
     fn usage(&self) -> Usage {
         self.reported.unwrap_or_else(|| Usage {
             input: self.input_estimate,

@@ -17,7 +17,7 @@ impl Screened {
 
 pub(crate) fn input(resolved: Resolved) -> Result<Screened, Refusal> {
     if let Some(agent) = &resolved.callable.agent {
-        message_length(resolved.ask.message_characters(), agent.max_message_chars)?;
+        message_length(resolved.ask.longest_message(), agent.max_message_chars)?;
     }
     Ok(Screened(resolved))
 }

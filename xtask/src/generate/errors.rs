@@ -12,7 +12,7 @@ const PAGE: &str = "docs/reference/errors.md";
 const SERVER: &str = "crates/parapet/src";
 /// Files in which every short literal after a comma, an arrow or `code:` is a code.
 const TABLES: [&str; 2] =
-    ["crates/parapet/src/edge/strict/refusal.rs", "crates/wire/src/openai/request/parse.rs"];
+    ["crates/parapet/src/edge/strict/violation.rs", "crates/wire/src/openai/request/parse.rs"];
 
 /// Codes that only the page or only the code has.
 pub(super) fn faults(root: &Path) -> anyhow::Result<Vec<String>> {

@@ -59,7 +59,8 @@ impl Settings {
                     crate::identity::hash(secret.expose())
                 }
             };
-            let user = UserId::new(key.name.as_str())?;
+            // Apart from the users `local` and `anonymous`, whatever the key is called.
+            let user = UserId::new(&format!("key:{}", key.name))?;
             keyring.add(hash, key.name.clone(), key.tenant.clone(), user, key.role);
         }
         let catalog = Catalog::build(config, secrets, tls, clock)?;
@@ -86,6 +87,12 @@ impl Settings {
     /// What is different in `new`, key by key.
     pub(crate) fn changes(&self, new: &Loaded) -> Vec<Change> {
         self.loaded.changes(new)
+    }
+
+    /// Open by the words of the config on an address that others can reach.
+    pub(crate) fn is_open_everywhere(&self) -> bool {
+        let config = self.config();
+        self.is_open() && config.auth.explicit && !config.server.listen.ip().is_loopback()
     }
 
     pub(crate) fn is_open(&self) -> bool {

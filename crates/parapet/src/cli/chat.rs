@@ -122,7 +122,11 @@ impl Talk {
                 match frame.name.as_deref() {
                     Some(b"answer.started") => self.remember(&event),
                     Some(b"answer.delta") if !json => {
-                        write!(out, "{}", event.get("text").and_then(Value::as_str).unwrap_or_default())?;
+                        write!(
+                            out,
+                            "{}",
+                            plain(event.get("text").and_then(Value::as_str).unwrap_or_default())
+                        )?;
                         out.flush()?;
                     }
                     Some(b"answer.completed") => {
@@ -148,6 +152,11 @@ impl Talk {
             self.conversation = Some(id.to_owned());
         }
     }
+}
+
+/// What a model says, without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 async fn only_agent(client: &Client) -> anyhow::Result<String> {

@@ -29,8 +29,13 @@ use crate::telemetry::log::{self, SetLevel, Sink};
 
 /// Operations connections have a bound of their own.
 const OPERATIONS_CONNECTIONS: usize = 256;
-/// After a second signal, or when a task does not end.
-const HURRY: Duration = Duration::from_secs(5);
+/// What was cut has this long to be told and settled: a little longer than a client has to read it.
+const CUT: Duration = Duration::from_millis(1500);
+/// Then the store, and what still runs.
+const CLOSING: Duration = Duration::from_secs(10);
+/// After a second signal all of it together takes at most five seconds (FAILOVER.md, Drain).
+const HURRIED_DRAIN: Duration = Duration::from_millis(2000);
+const HURRIED_CLOSING: Duration = Duration::from_millis(1000);
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -49,10 +54,17 @@ impl Serve {
         let style = if paint::on_stderr() { Style::Colour } else { Style::Plain };
         eprint!("{}", ::config::render(&loaded.notices, style));
         let logs = loaded.config.telemetry.logs;
+        std::panic::set_hook(Box::new(|panic| {
+            // Where, never what: the text of a panic can quote what was being worked on.
+            let at = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(at, "a defect: something panicked");
+        }));
         let sink = Sink::start(std::io::stdout(), logs.format)?;
         let set_log_level = log::install(&sink, logs.level);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let ended = runtime.block_on(serve(self, &sources, loaded, sink.clone(), set_log_level));
+        // Name look-ups that still run are not waited for.
+        runtime.shutdown_background();
         sink.close();
         ended.map(|()| ExitCode::SUCCESS)
     }
@@ -92,10 +104,13 @@ async fn serve(
     }
     eprint!("{}", banner(&app.settings(), &addresses, &sources.name()));
     tracing::info!(public = %addresses.public, config_hash = %app.settings().hash, "serving");
-    signals.wait(&app, sources, &tls).await;
-    app.store.close().await;
-    drop(tokio::time::timeout(HURRY, writing).await);
-    if tokio::time::timeout(HURRY, app.tasks.ended()).await.is_err() {
+    let left = signals.wait(&app, sources, &tls).await;
+    let closed = async {
+        app.store.close().await;
+        drop(writing.await);
+        app.tasks.ended().await;
+    };
+    if tokio::time::timeout(left, closed).await.is_err() {
         tracing::warn!(running = ?app.tasks.running(), "tasks did not end");
     }
     tracing::info!("ended");
@@ -213,13 +228,16 @@ impl Signals {
         })
     }
 
-    /// Reloads on SIGHUP until SIGTERM or SIGINT, then drains.
-    async fn wait(mut self, app: &Arc<App>, sources: &Sources, tls: &TlsConnector) {
+    /// Reloads on SIGHUP until SIGTERM or SIGINT, then drains. Returns how long what is left may take.
+    async fn wait(mut self, app: &Arc<App>, sources: &Sources, tls: &TlsConnector) -> Duration {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
-                _ = self.reload.recv() => reload(app, sources, tls).await,
+                () = Self::end(&mut self.terminate, &mut self.interrupt) => break,
+                _ = self.reload.recv() => {}
+            }
+            tokio::select! {
+                () = Self::end(&mut self.terminate, &mut self.interrupt) => break,
+                () = reload(app, sources, tls) => {}
             }
         }
         tracing::info!("draining");
@@ -229,24 +247,31 @@ impl Signals {
             tokio::time::sleep(shutdown.accept_for).await;
             app.drain.close();
             drop(tokio::time::timeout(shutdown.drain, app.drain.public_connections_ended()).await);
+            CLOSING
         };
         let hurried = async {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
+            Self::end(&mut self.terminate, &mut self.interrupt).await;
             tracing::info!("hurrying");
             app.drain.close();
-            drop(tokio::time::timeout(HURRY, app.drain.public_connections_ended()).await);
+            drop(tokio::time::timeout(HURRIED_DRAIN, app.drain.public_connections_ended()).await);
+            HURRIED_CLOSING
         };
-        tokio::select! {
-            () = orderly => {}
-            () = hurried => {}
-        }
+        let left = tokio::select! {
+            left = orderly => left,
+            left = hurried => left,
+        };
         app.drain.cut();
         // What was cut is told and settled; then everything else ends.
-        drop(tokio::time::timeout(HURRY, app.drain.public_connections_ended()).await);
+        drop(tokio::time::timeout(CUT, app.drain.public_connections_ended()).await);
         app.drain.finish();
+        left
+    }
+
+    async fn end(terminate: &mut Signal, interrupt: &mut Signal) {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 
@@ -267,6 +292,15 @@ async fn reload(app: &Arc<App>, sources: &Sources, tls: &TlsConnector) {
     let notices: Vec<String> = loaded.notices.iter().map(|notice| notice.message.clone()).collect();
     let restart: Vec<String> =
         app.settings().changes(&loaded).into_iter().filter(|c| c.needs_restart).map(|c| c.key).collect();
+    // An implied mode follows from the listeners, and those in force are the old ones.
+    let auth = &loaded.config.auth;
+    let moved = restart.iter().any(|key| key.ends_with("listen"));
+    if moved && !auth.explicit && auth.mode != app.settings().config().auth.mode {
+        tracing::error!(
+            "the config was not reloaded: other listeners would change auth.mode; restart, or write it down"
+        );
+        return app.reload_refused();
+    }
     match settings(sources, loaded, tls, &app.clock) {
         Err(error) => {
             tracing::error!(error = %format!("{error:#}"), "the config was not reloaded");

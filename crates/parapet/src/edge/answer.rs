@@ -1,4 +1,5 @@
-//! Answers and refusals as HTTP responses. Every error body of the product is written here, in one shape.
+//! Answers and refusals as HTTP responses. Every error body is written here, in one
+//! shape, but for those of requests that never became one (`strict/refusal.rs`).
 
 use std::time::Duration;
 

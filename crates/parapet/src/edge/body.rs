@@ -1,5 +1,6 @@
 //! The body of an answer: bytes that are there already, or a reply that is still being written.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -35,7 +36,11 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Stream(reply) => reply.as_mut().poll_bytes(cx).map(|next| next.map(|r| r.map(Frame::data))),
+            // A defect in one reply breaks off that reply. The panic hook has written where it was.
+            Self::Stream(reply) => match catch_unwind(AssertUnwindSafe(|| reply.as_mut().poll_bytes(cx))) {
+                Ok(next) => next.map(|next| next.map(|bytes| bytes.map(Frame::data))),
+                Err(_) => Poll::Ready(Some(Err(Cut))),
+            },
         }
     }
 

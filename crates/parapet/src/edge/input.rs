@@ -79,8 +79,7 @@ pub(crate) async fn json<T: DeserializeOwned>(
     wire::json::check(&body, wire::json::MAX_DEPTH).map_err(|fault| {
         Refusal::new(Kind::InvalidRequest, "invalid_json", format!("the body is not valid JSON: {fault}"))
     })?;
-    let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-    serde_json::from_slice(body)
+    serde_json::from_slice(&body)
         .map_err(|error| Refusal::new(Kind::InvalidRequest, "invalid_request", shape(&error)))
 }
 

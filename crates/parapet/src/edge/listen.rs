@@ -28,6 +28,12 @@ use crate::telemetry::trace::Trace;
 /// What hyper may buffer of one connection's input: the guard's largest head fits twice.
 const READ_BUFFER: usize = 64 * 1024;
 
+/// What is open beside clients and the connections to their providers: listeners, the store, operations connections.
+const OTHER_DESCRIPTORS: usize = 64;
+
+/// How long a client has to take the error of a reply that the drain cut.
+const TO_BE_TOLD: Duration = Duration::from_secs(1);
+
 /// Binds an address, with an error that names the fix.
 pub(crate) fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
@@ -52,20 +58,22 @@ pub(crate) fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener
     })
 }
 
-/// How many public connections may be open: what the config says, else half of the file limit, so that providers and the
-/// store always find a descriptor.
+/// How many public connections may be open: what the config says, else half of the file limit less [`OTHER_DESCRIPTORS`],
+/// so that every client's provider, the store and whoever asks for the health always find a descriptor.
 pub(crate) fn room(configured: Option<u32>) -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft =
         open_files.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(1024);
-    let half = (soft / 2).clamp(16, Semaphore::MAX_PERMITS);
+    let half = (soft.saturating_sub(OTHER_DESCRIPTORS) / 2).clamp(16, Semaphore::MAX_PERMITS);
     configured.map_or(half, |configured| (configured as usize).min(half))
 }
 
 /// Accepts until the drain closes the listener.
 pub(crate) async fn accept(app: Arc<App>, listener: TcpListener, kind: Listener, room: Arc<Semaphore>) {
     loop {
+        // Taken before a connection is, so that a drain never overlooks one.
+        let public = (kind == Listener::Public).then(|| app.drain.public_connection());
         let accepted = tokio::select! {
             biased;
             () = closing(&app, kind) => return,
@@ -77,7 +85,6 @@ pub(crate) async fn accept(app: Arc<App>, listener: TcpListener, kind: Listener,
         match accepted {
             (Ok((stream, peer)), Ok(place)) => {
                 let connection = connection(Arc::clone(&app), stream, peer, kind);
-                let public = (kind == Listener::Public).then(|| app.drain.public_connection());
                 app.tasks.spawn("connection", async move {
                     connection.await;
                     drop((place, public));
@@ -138,6 +145,8 @@ async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, listener
             }
             // Wakes the request being answered, which sees that it is cut.
             () = app.drain.cutting(), if stage == Stage::Closing => stage = Stage::Cut,
+            // A client that does not read cannot be told. Dropping its reply settles it, while there is a store.
+            () = tokio::time::sleep(TO_BE_TOLD), if stage == Stage::Cut => return,
         }
     }
     let guarded = served.into_parts().io.into_inner();

@@ -250,7 +250,7 @@ const fn meaning(kind: Kind) -> &'static str {
         Kind::RateLimited => "Too many requests",
         Kind::Internal => "Our fault",
         Kind::Upstream => "The provider failed",
-        Kind::Overloaded => "Try again later",
+        Kind::Overloaded | Kind::Unanswered => "Try again later",
         Kind::UpstreamTimeout => "The provider did not answer in time",
     }
 }

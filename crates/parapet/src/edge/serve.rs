@@ -58,10 +58,10 @@ pub(crate) async fn serve(
         Ok(matched) => {
             let handled =
                 handle(Arc::clone(&app), settings, matched, Arc::clone(&record), listener, peer, request);
-            AssertUnwindSafe(unless_cut(&app, handled))
+            AssertUnwindSafe(unless_cut(&app, &record, handled))
                 .catch_unwind()
                 .await
-                .unwrap_or_else(|panic| Err(panicked(&*panic)))
+                .unwrap_or_else(|_| Err(Refusal::internal("a handler panicked")))
         }
     };
     let mut answer = match answered {
@@ -101,11 +101,14 @@ async fn handle(
 /// What is still waiting when the drain is over is told so, as a stream is. The connection is polled at that moment.
 async fn unless_cut(
     app: &App,
+    record: &Record,
     handled: impl Future<Output = Result<Answer, Refusal>>,
 ) -> Result<Answer, Refusal> {
     let mut handled = pin!(handled);
     poll_fn(|cx| match handled.as_mut().poll(cx) {
-        Poll::Pending if app.drain.is_cut() => Poll::Ready(Err(Refusal::shutting_down())),
+        Poll::Pending if app.drain.is_cut() && !record.is_settling() => {
+            Poll::Ready(Err(Refusal::shutting_down()))
+        }
         polled => polled,
     })
     .await
@@ -126,13 +129,6 @@ fn client_request_id(headers: &HeaderMap) -> Option<Box<str>> {
     let fits =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/' | b'=' | b'+');
     ((1..=128).contains(&value.len()) && value.bytes().all(fits)).then(|| Box::from(value))
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Refusal {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    tracing::error!(panic = %text, "a handler panicked");
-    Refusal::internal("a handler panicked")
 }
 
 fn finish(answer: &mut Answer, record: &Record) {

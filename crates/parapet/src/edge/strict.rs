@@ -40,6 +40,9 @@ use timing::{Alarm, Wait};
 /// What hyper writes by itself to a client that waits before it sends its body: not yet an answer.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// What a client has to take within a write stall's time for it to count as reading: half a KiB a second.
+const PROGRESS: usize = 16 * 1024;
+
 /// A stream that yields well-formed, timely HTTP/1 requests or nothing.
 #[derive(Debug)]
 pub(crate) struct Guarded<S> {
@@ -50,6 +53,8 @@ pub(crate) struct Guarded<S> {
     wait: Wait,
     /// When a write that makes no progress is given up.
     stall: Option<Instant>,
+    /// Bytes taken since the stall began.
+    taken: usize,
     alarm: Alarm,
     /// Answers that had gone out whole at the last flush without an open request.
     flushed: u64,
@@ -82,6 +87,7 @@ impl<S> Guarded<S> {
             stall: None,
             alarm: Alarm::default(),
             flushed: 0,
+            taken: 0,
             dirty: false,
             ended: None,
         };
@@ -173,9 +179,13 @@ impl<S> Guarded<S> {
         !self.dirty && self.flushed == self.verdict.answered()
     }
 
-    /// Bytes of an answer went out.
-    fn wrote(&mut self, is_continue: bool) {
-        self.stall = None;
+    /// Bytes of an answer went out. A client that takes a few at a time has not had its time prolonged by that.
+    fn wrote(&mut self, bytes: usize, is_continue: bool) {
+        self.taken = self.taken.saturating_add(bytes);
+        if self.taken >= PROGRESS {
+            self.stall = None;
+            self.taken = 0;
+        }
         self.dirty |= !is_continue;
     }
 
@@ -193,6 +203,8 @@ impl<S> Guarded<S> {
     /// hyper's write buffer is empty and the stream has taken all of it.
     fn flushed(&mut self, cx: &mut Context<'_>) {
         self.stall = None;
+        self.taken = 0;
+        self.verdict.flushed();
         if !self.all_answered() {
             return;
         }
@@ -287,7 +299,7 @@ impl<S: AsyncWrite + Unpin> Guarded<S> {
         }
         match write(Pin::new(&mut this.stream), cx) {
             Poll::Ready(result) => {
-                this.wrote(is_continue);
+                this.wrote(result.as_ref().copied().unwrap_or_default(), is_continue);
                 Poll::Ready(result)
             }
             Poll::Pending => this.poll_stall(cx).map(Err),

@@ -9,7 +9,11 @@ use http::{HeaderMap, header};
 
 use crate::refusal::{Kind, Refusal};
 
-pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+/// `everywhere`: the config says, in so many words, that the server is open on an address others can reach.
+pub(super) fn check(peer: IpAddr, headers: &HeaderMap, everywhere: bool) -> Result<(), Refusal> {
+    if !everywhere && !peer.to_canonical().is_loopback() {
+        return Err(refused("the server is open to this machine only".to_owned()));
+    }
     for name in ["forwarded", "x-forwarded-for", "via"] {
         if headers.contains_key(name) {
             return Err(refused(format!(
@@ -18,7 +22,7 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
         }
     }
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !is_local(host) {
+    if !is_local(host, everywhere) {
         return Err(refused(
             "the server is open to this machine only, and the Host header names another".to_owned(),
         ));
@@ -34,12 +38,14 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn is_local(authority: &str) -> bool {
+/// A name can be rebound to any address, an address cannot.
+fn is_local(authority: &str, everywhere: bool) -> bool {
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|ip| everywhere || ip.is_loopback())
 }
 
 fn refused(message: String) -> Refusal {
@@ -57,7 +63,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        check(&headers).is_ok()
+        check(IpAddr::from([127, 0, 0, 1]), &headers, false).is_ok()
     }
 
     #[test]
@@ -66,6 +72,19 @@ mod tests {
             assert!(allowed(&[("host", host)]), "{host}");
         }
         assert!(allowed(&[("host", "localhost:8080"), ("origin", "http://localhost:8080")]));
+    }
+
+    #[test]
+    fn another_machine_may_call_only_where_the_config_says_so() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("localhost:8080"));
+        let there = IpAddr::from([192, 0, 2, 7]);
+        assert!(check(there, &headers, false).is_err());
+        assert!(check(there, &headers, true).is_ok());
+        headers.insert(header::HOST, HeaderValue::from_static("192.0.2.1:8080"));
+        assert!(check(there, &headers, true).is_ok());
+        headers.insert(header::HOST, HeaderValue::from_static("rebound.example:8080"));
+        assert!(check(there, &headers, true).is_err());
     }
 
     #[test]

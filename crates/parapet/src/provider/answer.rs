@@ -63,7 +63,7 @@ pub(crate) struct Streamed {
     held: VecDeque<sse::Frame>,
     held_bytes: usize,
     between_events: Duration,
-    /// When silence becomes a stall.
+    /// When silence becomes a stall: the first event has a time of its own.
     quiet_until: Instant,
     ends: Instant,
     /// Armed lazily: it fires at or before the earliest deadline and is then set again.
@@ -72,8 +72,12 @@ pub(crate) struct Streamed {
 }
 
 impl Streamed {
-    pub(super) fn new(body: AnswerBody, between_events: Duration, ends: Instant) -> Self {
-        let quiet_until = Instant::now() + between_events;
+    pub(super) fn new(
+        body: AnswerBody,
+        first_event_by: Instant,
+        between_events: Duration,
+        ends: Instant,
+    ) -> Self {
         Self {
             body,
             parser: sse::Parser::default(),
@@ -82,9 +86,9 @@ impl Streamed {
             held: VecDeque::new(),
             held_bytes: 0,
             between_events,
-            quiet_until,
+            quiet_until: first_event_by,
             ends,
-            timer: Box::pin(sleep_until(quiet_until.min(ends))),
+            timer: Box::pin(sleep_until(first_event_by.min(ends))),
             ended: false,
         }
     }
@@ -95,11 +99,6 @@ impl Streamed {
 
     pub(super) const fn held_bytes(&self) -> usize {
         self.held_bytes
-    }
-
-    /// The first event is still owed, by then.
-    pub(super) fn first_event_by(&mut self, by: Instant) {
-        self.quiet_until = self.quiet_until.max(by);
     }
 
     /// Reads one frame ahead and keeps it.
@@ -193,8 +192,12 @@ impl Streamed {
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            ready!(self.timer.as_mut().poll(cx));
             let due = self.quiet_until.min(self.ends);
+            // Set for the first event, it may be later than the next one is due.
+            if self.timer.deadline() > due {
+                self.timer.as_mut().reset(due);
+            }
+            ready!(self.timer.as_mut().poll(cx));
             if Instant::now() >= due {
                 return Poll::Ready(());
             }

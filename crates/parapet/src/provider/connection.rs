@@ -5,6 +5,7 @@
 //! thread per chunk, and dropping the answer drops the socket, so that a caller who leaves aborts the upstream
 //! call at once. An idle connection is polled by nobody; [`Connection::is_usable`] looks before it is used again.
 
+use std::error::Error as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -37,16 +38,25 @@ impl Connection {
     }
 
     /// Sends one request and waits for the head of its answer.
-    pub(crate) async fn send(mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Answer>> {
+    pub(crate) async fn send(
+        mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Answer>, Unanswered> {
         let mut answer = std::pin::pin!(self.handle.send_request(request));
         let driver = &mut self.driver;
         let ended = &mut self.driver_ended;
-        let response = std::future::poll_fn(|cx| {
+        let answered = std::future::poll_fn(|cx| {
             drive(driver, ended, cx);
             answer.as_mut().poll(cx)
         })
-        .await?;
-        Ok(response.map(|body| Answer { body, connection: Some(self), complete: false }))
+        .await;
+        match answered {
+            Ok(response) => Ok(response.map(|body| Answer { body, connection: Some(self), complete: false })),
+            Err(error) => {
+                let silent = self.driver.into_parts().read_buf.is_empty();
+                Err(Unanswered { error, silent })
+            }
+        }
     }
 
     /// Whether an idle connection can take a request: the peer has not closed it and owes nothing.
@@ -64,6 +74,34 @@ fn drive(driver: &mut Driver, ended: &mut bool, cx: &mut Context<'_>) {
     }
 }
 
+/// Why no head of an answer came.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer came")]
+pub(crate) struct Unanswered {
+    #[source]
+    pub(crate) error: hyper::Error,
+    /// Not even a part of a head was read.
+    silent: bool,
+}
+
+impl Unanswered {
+    /// The request did not leave this process: the connection was found dead first.
+    pub(crate) fn was_never_sent(&self) -> bool {
+        self.error.is_canceled()
+    }
+
+    /// The peer closed or reset the connection without a byte of an answer. What it did with the request before is
+    /// unknown.
+    pub(crate) fn was_closed_silently(&self) -> bool {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        // An end without TLS's close_notify is an `UnexpectedEof`.
+        let closes = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];
+        let io = self.error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+        self.silent
+            && (self.error.is_incomplete_message() || io.is_some_and(|io| closes.contains(&io.kind())))
+    }
+}
+
 /// The body of an answer, together with the connection it arrives on.
 pub(crate) struct Answer {
     body: Incoming,
@@ -72,6 +110,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// How many bytes are still to come, where the head told.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
     /// The next bytes; `None` when the body ended as its framing promised.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Bytes>>> {
         loop {

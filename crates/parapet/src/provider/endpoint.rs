@@ -53,6 +53,10 @@ struct Network {
 pub(crate) struct Exchanged {
     pub(crate) status: StatusCode,
     pub(crate) is_event_stream: bool,
+    /// The body is compressed although nobody asked for it.
+    pub(crate) is_encoded: bool,
+    /// The body's length in bytes, where the head tells.
+    pub(crate) length: Option<u64>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: AnswerBody,
 }
@@ -77,8 +81,14 @@ const UNHURRIED: config::Timeouts = config::Timeouts {
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("parapet/", env!("CARGO_PKG_VERSION")));
+/// Nothing is decompressed, so no answer can be larger than it looks.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// A peer that closes an idle connection does so within a round trip of a request that crosses the close. One that
+/// takes longer has perhaps worked on the request, which is not repeated for free then.
+const STALE_CLOSE: Duration = Duration::from_secs(1);
 
 impl Endpoint {
     pub(crate) fn network(
@@ -151,7 +161,14 @@ impl Endpoint {
                 let status = StatusCode::from_u16(script.status).unwrap_or(StatusCode::OK);
                 let is_event_stream = script.content_type.starts_with("text/event-stream");
                 let body = AnswerBody::Simulated(Box::new(Player::new(script)));
-                Ok(Exchanged { status, is_event_stream, retry_after: None, body })
+                Ok(Exchanged {
+                    status,
+                    is_event_stream,
+                    is_encoded: false,
+                    length: None,
+                    retry_after: None,
+                    body,
+                })
             }
         }
     }
@@ -195,12 +212,14 @@ impl Network {
     ) -> Result<Exchanged, Failure> {
         let request = || self.request(method.clone(), path, key, accept.clone(), body.clone());
         if let Some(lent) = self.pool.take() {
+            let sent = Instant::now();
             match lent.connection.send(request()).await {
                 Ok(response) => return Ok(self.exchanged(response, lent.born)),
-                // The peer closed an idle connection while we wrote to it: one free retry on a fresh one.
-                Err(error)
-                    if error.is_canceled() || error.is_incomplete_message() || is_broken_pipe(&error) => {}
-                Err(error) => return Err(Failure::from(error)),
+                // One free retry on a fresh connection where the request was certainly, or very likely, not seen.
+                Err(unanswered)
+                    if unanswered.was_never_sent()
+                        || unanswered.was_closed_silently() && sent.elapsed() < STALE_CLOSE => {}
+                Err(unanswered) => return Err(Failure::from(unanswered.error)),
             }
         }
         let late = |_| Failure::new(Fault::Connect, "no connection in time");
@@ -210,7 +229,8 @@ impl Network {
                 Failure::new(Fault::Connect, error.to_string()).because(cause)
             })?;
         let connection = Connection::open(io).await?;
-        let response = connection.send(request()).await?;
+        let response =
+            connection.send(request()).await.map_err(|unanswered| Failure::from(unanswered.error))?;
         Ok(self.exchanged(response, Instant::now()))
     }
 
@@ -227,10 +247,11 @@ impl Network {
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from(path.clone());
         let headers = request.headers_mut();
-        headers.reserve(self.headers.len() + 5);
+        headers.reserve(self.headers.len() + 6);
         headers.insert(header::HOST, self.host.clone());
         headers.insert(header::USER_AGENT, USER_AGENT);
         headers.insert(header::ACCEPT, accept);
+        headers.insert(header::ACCEPT_ENCODING, IDENTITY);
         if has_body {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
@@ -245,19 +266,15 @@ impl Network {
 
     fn exchanged(&self, response: http::Response<super::connection::Answer>, born: Instant) -> Exchanged {
         let (head, answer) = response.into_parts();
+        let mut encodings = head.headers.get_all(header::CONTENT_ENCODING).iter();
         let content_type = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         Exchanged {
             status: head.status,
             is_event_stream: content_type.to_ascii_lowercase().starts_with(b"text/event-stream"),
+            is_encoded: encodings.any(|name| !name.as_bytes().eq_ignore_ascii_case(b"identity")),
+            length: answer.length(),
             retry_after: super::retry_after(&head.headers, self.clock.now()),
             body: AnswerBody::Http { answer: Box::new(answer), pool: Arc::clone(&self.pool), born },
         }
     }
-}
-
-/// A reset of a reused connection before the first byte of an answer.
-fn is_broken_pipe(error: &hyper::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
-    let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    io.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset))
 }

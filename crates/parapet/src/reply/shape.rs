@@ -182,10 +182,13 @@ impl Chat {
 
 impl AgentReply {
     fn step(&mut self, event: &Event<'_>) -> Step {
-        let Some(choice) = event.choices.first().filter(|choice| !choice.text.is_empty()) else {
-            return Step::Swallow;
-        };
-        let text = choice.text.decode();
+        // A refusal is what the model says, too.
+        let said = event
+            .choices
+            .first()
+            .map(|choice| if choice.text.is_empty() { choice.refusal } else { choice.text });
+        let Some(said) = said.filter(|said| !said.is_empty()) else { return Step::Swallow };
+        let text = said.decode();
         let (passed, cut) = self.length.pass(&text);
         self.text.push_str(passed);
         self.truncated |= cut;
@@ -209,7 +212,10 @@ impl AgentReply {
     ) -> store::Answer {
         store::Answer {
             status,
-            content: (!self.text.is_empty()).then(|| text_content(&self.text).ok()).flatten(),
+            // The caller was told the id of a completed answer, so that one is kept even if it says nothing.
+            content: (status == AnswerStatus::Completed || !self.text.is_empty())
+                .then(|| text_content(&self.text).ok())
+                .flatten(),
             raw: None,
             finish_reason: (status == AnswerStatus::Completed).then(|| self.finish(finish)),
             provider: Some(facts.provider.clone()),

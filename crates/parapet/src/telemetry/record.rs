@@ -3,6 +3,7 @@
 //! Telling means the access line, the metrics and the event, here and nowhere else. A record that is dropped untold
 //! belongs to a caller who went away.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub(crate) struct Record {
     pub(crate) at: UnixMillis,
     pub(crate) method: &'static str,
     pub(crate) route: &'static str,
+    settling: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -77,12 +79,22 @@ impl Record {
             method,
             route,
             app: Arc::clone(app),
+            settling: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
 
     pub(crate) fn identified(&self, principal: &Principal, pseudonym: &Arc<str>) {
         self.state().principal = Some((Arc::from(principal.tenant.as_str()), Arc::clone(pseudonym)));
+    }
+
+    /// The answer is there and only waits to be durable.
+    pub(crate) fn settling(&self) {
+        self.settling.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_settling(&self) -> bool {
+        self.settling.load(Ordering::Relaxed)
     }
 
     /// Notes something about the model call.

@@ -100,7 +100,8 @@ async fn a_turn_cut_by_kill_9_is_shown_as_failed_and_not_sent_again() {
     let id = first["conversation_id"].as_str().unwrap().to_owned();
     for stream in [false, true] {
         upstream.expect(if stream {
-            Answer::sse(openai::chunks(["Let me ", "see"])).stall()
+            // A role and two words, and no end.
+            Answer::sse(openai::chunks(["Let me ", "see"]).into_iter().take(3)).stall()
         } else {
             Answer::never_answer()
         });

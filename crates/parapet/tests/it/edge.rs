@@ -1,9 +1,11 @@
 //! Malformed, slow, oversized and unusual clients: refused with the right status or served, and nobody else notices.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::http::{Connection, Request};
+use testkit::process::{Plan, Server};
 use testkit::upstream::{Answer, Upstream};
 use testkit::{openai, within_patience};
 use tokio::task::JoinSet;
@@ -196,6 +198,54 @@ async fn a_thousand_half_open_connections_leave_the_service_answering_and_are_cl
     until("their places to be free again", async || open().await < 4.0).await;
     let line = "parapet_http_requests_total{method=\"other\",route=\"malformed\",status=\"408\"}";
     assert_eq!(metric(&server, line).await, (count * waves) as f64);
+    ended_well(server).await;
+}
+
+/// With more clients than file descriptors the rest waits in the backlog: nobody is cut, nothing spins, and the
+/// operations listeners answer.
+#[tokio::test]
+async fn a_small_file_limit_makes_clients_wait_and_nothing_spin() {
+    let upstream = Upstream::start().await;
+    upstream.otherwise(Answer::json(&openai::completion("hello")));
+    let dir = tempfile::tempdir().unwrap();
+    let limited = dir.path().join("parapet");
+    let script = format!("#!/bin/sh\nulimit -n 192\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_parapet"));
+    std::fs::write(&limited, script).unwrap();
+    std::fs::set_permissions(&limited, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let server = Plan::new(limited)
+        .config(config(&upstream, &upstream))
+        .env("KEY_ONE", "sk-upstream-one")
+        .env("KEY_TWO", "sk-upstream-two")
+        .env("TEAM", "blue")
+        .start()
+        .await;
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        clients.push(Connection::open(server.public()).await);
+    }
+    // Each of them asks, and stays.
+    for client in &mut clients {
+        client.send(&Request::post("/v1/chat/completions").json(&chat("second/x", "hi"))).await.unwrap();
+    }
+    until("half of the descriptors to be clients", async || {
+        metric(&server, "parapet_active_connections").await >= 64.0
+    })
+    .await;
+    for client in &mut clients[..64] {
+        assert_eq!(client.response().await.unwrap().status, 200);
+    }
+    let before = processor_time(&server);
+    // How much it does in half a second is what is measured.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let spent = processor_time(&server) - before;
+    assert!(spent < Duration::from_millis(150), "{spent:?} in half a second");
+    assert!(metric(&server, "parapet_active_connections").await <= 66.0);
+    assert_eq!(Request::get("/ready").send(server.metrics()).await.status, 200);
+    let waiting = clients.split_off(64);
+    drop(clients);
+    for mut client in waiting {
+        assert_eq!(client.response().await.unwrap().status, 200);
+    }
     ended_well(server).await;
 }
 
@@ -414,13 +464,22 @@ async fn nothing_passes_in_steps_of_40_ms() {
         assert_eq!(events.len(), chunks.len());
         gaps.push(events.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap());
     }
-    assert_eq!(upstream.connections(), 1);
+    // One that was not free again in time is not waited for.
+    assert!(upstream.connections() <= 4, "{} connections", upstream.connections());
     for (what, mut times) in [("whole answers", answers), ("longest gaps of streams", gaps)] {
         times.sort_unstable();
         let (median, p90) = (times[times.len() / 2], times[times.len() * 9 / 10]);
         println!("{what}: median {median:?}, p90 {p90:?}");
         assert!(median < Duration::from_millis(30), "{what}: median {median:?}, p90 {p90:?}");
     }
+}
+
+/// What the server has used of the processors, from `/proc/PID/stat` in hundredths of a second.
+fn processor_time(server: &Server) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid().unwrap())).unwrap();
+    let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
+    let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// The soft limit of this process, which the server inherits.

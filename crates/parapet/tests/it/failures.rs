@@ -1,10 +1,13 @@
 //! What callers are told when a provider fails, and that the next target is asked before it comes to that.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use testkit::process::Server;
 use testkit::upstream::{Answer, Upstream};
 use testkit::{http::Request, openai};
 
-use crate::support::{chat, ended_well, metric, post, server, started, streamed};
+use crate::support::{chat, config, ended_well, metric, plan, post, server, started, streamed};
 
 fn error(status: u16, message: &str) -> Answer {
     Answer::status(status).json_body(&openai::error(
@@ -13,6 +16,25 @@ fn error(status: u16, message: &str) -> Answer {
         Some("temperature"),
         Some("bad_value"),
     ))
+}
+
+/// To nowhere: nothing may follow it.
+fn redirect() -> Answer {
+    Answer::status(302).header("location", "http://127.0.0.1:9/v1/chat/completions")
+}
+
+/// Announces more than any answer may have, and stalls.
+fn too_large() -> Answer {
+    Answer::status(200)
+        .header("content-type", "application/json")
+        .header("content-length", &(16 * 1024 * 1024 + 1).to_string())
+        .body("{")
+        .stall()
+}
+
+/// A fine answer, if it were not said to be compressed.
+fn compressed() -> Answer {
+    Answer::json(&openai::completion("fine")).header("content-encoding", "gzip")
 }
 
 #[tokio::test]
@@ -35,6 +57,16 @@ async fn a_single_targets_failure_has_its_status_type_and_code() {
         ("garbage", Answer::garbage(), 502, "upstream_error", "upstream_error"),
         ("reset", Answer::reset(), 502, "upstream_error", "upstream_error"),
         ("not json", Answer::status(200).body("<html>"), 502, "upstream_error", "upstream_error"),
+        ("redirect", redirect(), 502, "upstream_error", "upstream_error"),
+        ("announced too large", too_large(), 502, "upstream_error", "upstream_error"),
+        ("compressed", compressed(), 502, "upstream_error", "upstream_error"),
+        (
+            "rate limit in a 200",
+            Answer::json(&openai::error("slow down", "rate_limit_error", None, None)),
+            429,
+            "rate_limit_exceeded",
+            "rate_limit_exceeded",
+        ),
         ("silence", Answer::never_answer(), 504, "upstream_timeout", "upstream_timeout"),
     ];
     for stream in [false, true] {
@@ -69,6 +101,8 @@ async fn the_next_target_answers_when_the_first_cannot() {
         ("garbage", Answer::garbage()),
         ("key", error(401, "x")),
         ("rate limit", error(429, "x")),
+        ("redirect", redirect()),
+        ("compressed", compressed()),
         ("error as first event", Answer::sse([json!({ "error": { "message": "overloaded" } }).to_string()])),
     ] {
         for stream in [false, true] {
@@ -133,7 +167,7 @@ async fn a_callers_deadline_clamps_the_providers_time() {
     let began = tokio::time::Instant::now();
     let told = request.send(server.public()).await;
     assert_eq!(told.status, 504);
-    assert!(began.elapsed() < std::time::Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
     let wrong = Request::post("/v1/chat/completions")
         .json(&chat("first/small", "hi"))
         .header("x-request-timeout", "soon");
@@ -141,16 +175,95 @@ async fn a_callers_deadline_clamps_the_providers_time() {
     assert_eq!(told["error"]["param"], "x-request-timeout");
 }
 
+/// One answer, so that its connection is kept, then `second` on that connection.
+async fn reused(second: Answer) -> (Server, Upstream) {
+    let (server, upstream) = started().await;
+    upstream.expect(Answer::json(&openai::completion("one")));
+    upstream.expect(second);
+    assert_eq!(post(&server, "/v1/chat/completions", &chat("second/x", "hi")).await.status, 200);
+    (server, upstream)
+}
+
 #[tokio::test]
 async fn an_idle_connection_that_the_provider_closed_costs_nothing() {
-    let (server, upstream) = started().await;
-    // The answer's connection is closed right after it: the next request finds it dead.
-    upstream.expect(Answer::json(&openai::completion("one")));
-    upstream.expect(Answer::reset());
-    upstream.expect(Answer::json(&openai::completion("two")));
-    assert_eq!(post(&server, "/v1/chat/completions", &chat("second/x", "hi")).await.status, 200);
-    let told = post(&server, "/v1/chat/completions", &chat("second/x", "hi")).await;
+    for (name, closed) in [("reset", Answer::reset()), ("closed", Answer::raw(""))] {
+        let (server, upstream) = reused(closed).await;
+        upstream.expect(Answer::json(&openai::completion("two")));
+        let told = post(&server, "/v1/chat/completions", &chat("second/x", "hi")).await;
+        assert_eq!(told.status, 200, "{name}: {}", told.text());
+        assert_eq!(told.header("x-parapet-attempts"), Some("1"), "{name}");
+        let connections: Vec<_> = upstream.calls().iter().map(|call| call.connection).collect();
+        assert_eq!(connections, [0, 0, 1], "{name}");
+        upstream.finish();
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_the_provider_may_have_worked_on_is_not_repeated_for_free() {
+    let late = Duration::from_millis(1500);
+    for (name, closed) in [
+        ("closed late", Answer::raw("").after(late)),
+        ("reset late", Answer::reset().after(late)),
+        ("closed inside the head", Answer::raw("HTTP/1.1 200 OK\r\ncontent-le")),
+    ] {
+        let (server, upstream) = reused(closed).await;
+        let told = post(&server, "/v1/chat/completions", &chat("second/x", "hi")).await;
+        assert_eq!(told.status, 502, "{name}: {}", told.text());
+        let connections: Vec<_> = upstream.calls().iter().map(|call| call.connection).collect();
+        assert_eq!(connections, [0, 0], "{name}");
+        upstream.finish();
+    }
+}
+
+#[tokio::test]
+async fn the_first_event_may_take_longer_than_later_ones() {
+    let upstream = Upstream::start().await;
+    let times = "first_event: 3s, between_events: 500ms";
+    let config = config(&upstream, &upstream).replace("first_event: 2s, between_events: 2s", times);
+    assert!(config.contains(times));
+    let server = plan(config).start().await;
+    let slow = Duration::from_secs(1);
+    upstream.expect(Answer::sse(openai::chunks(["fine"])).first_byte_after(slow));
+    let told = post(&server, "/v1/chat/completions", &streamed(chat("second/x", "hi"))).await;
     assert_eq!(told.status, 200, "{}", told.text());
-    assert_eq!(told.header("x-parapet-attempts"), Some("1"));
+    assert!(told.text().contains("fine") && told.text().contains("[DONE]"), "{}", told.text());
+
+    upstream.expect(Answer::sse(openai::chunks(["fi", "ne"])).every(slow));
+    let told = post(&server, "/v1/chat/completions", &streamed(chat("second/x", "hi"))).await;
+    assert!(!told.text().contains("[DONE]") && told.text().contains("upstream_timeout"), "{}", told.text());
+    upstream.finish();
+}
+
+#[tokio::test]
+async fn no_compressed_answer_is_asked_for() {
+    let (server, upstream) = started().await;
+    upstream.expect(Answer::json(&openai::completion("one")));
+    assert_eq!(post(&server, "/v1/chat/completions", &chat("second/x", "hi")).await.status, 200);
+    assert_eq!(upstream.call(0).await.header("accept-encoding"), Some("identity"));
+    upstream.finish();
+}
+
+#[tokio::test]
+async fn a_caller_is_told_to_wait_for_an_hour_at_most() {
+    let (server, upstream) = started().await;
+    upstream.expect(error(429, "next year").retry_after(31_536_000));
+    let told = post(&server, "/v1/chat/completions", &chat("second/x", "hi")).await;
+    assert_eq!((told.status, told.header("retry-after")), (429, Some("3600")));
+    upstream.finish();
+}
+
+#[tokio::test]
+async fn an_answer_of_any_framing_and_size_below_the_limit_is_whole() {
+    let (server, upstream) = started().await;
+    let text = "word ".repeat(400_000);
+    let body = openai::completion(&text).to_string();
+    let pieces: Vec<_> = body.as_bytes().chunks(50_000).map(<[u8]>::to_vec).collect();
+    upstream.expect(Answer::status(200).body(body));
+    upstream.expect(Answer::stream(pieces).header("content-type", "application/json"));
+    for framing in ["a length", "chunks"] {
+        let told = post(&server, "/v1/chat/completions", &chat("second/x", "hi")).await;
+        assert_eq!(told.status, 200, "{framing}");
+        assert_eq!(told.json()["choices"][0]["message"]["content"], text.as_str(), "{framing}");
+    }
     upstream.finish();
 }

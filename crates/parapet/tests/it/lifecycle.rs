@@ -43,10 +43,8 @@ async fn rest(connection: &mut Connection) -> (Vec<Event>, bool) {
 }
 
 fn stuck() -> Answer {
-    let mut chunks = openai::chunks(["one", "two"]);
-    // Without its end, which would be the end.
-    chunks.truncate(3);
-    Answer::sse(chunks).every(Duration::from_millis(1)).stall()
+    // A role and two words, and no end.
+    Answer::sse(openai::chunks(["one", "two"]).into_iter().take(3)).every(Duration::from_millis(1)).stall()
 }
 
 /// One stream of a second and a half.
@@ -243,10 +241,21 @@ async fn sighup_puts_a_new_config_in_force_and_a_wrong_one_changes_nothing() {
         })
         .await;
     }
+    fs::remove_file(server.dir().join("parapet.yaml")).unwrap();
+    server.signal(Signal::HUP);
+    until("the reload to be refused", async || {
+        metric(&server, "parapet_config_last_reload_successful").await == 0.0
+    })
+    .await;
+    assert_eq!(
+        post(&server, "/v1/chat/completions", &chat("added", "hi")).await.status,
+        200,
+        "without a file"
+    );
     assert!(server.terminate().await.success());
     let lines = log(&server);
     let refused: Vec<&Value> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
-    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert_eq!(refused.len(), 4, "{refused:?}");
     assert!(refused[0]["faults"].as_str().unwrap().contains("modles"), "{}", refused[0]);
 }
 

@@ -89,7 +89,7 @@ async fn every_published_name_is_exposed_with_its_labels() {
         ("parapet_attempts_total{provider=\"first\",model=\"small\",outcome=\"ok\"}", 2.0),
         ("parapet_attempts_total{provider=\"first\",model=\"small\",outcome=\"upstream_error\"}", 1.0),
         ("parapet_attempts_total{provider=\"second\",model=\"other\",outcome=\"ok\"}", 1.0),
-        ("parapet_failovers_total{from=\"small\",to=\"other\",reason=\"server\"}", 1.0),
+        ("parapet_failovers_total{from=\"first/small\",to=\"second/other\",reason=\"server\"}", 1.0),
         ("parapet_tokens_total{provider=\"first\",model=\"small\",kind=\"input\"}", 17.0),
         ("parapet_tokens_total{provider=\"first\",model=\"small\",kind=\"output\"}", 7.0),
         ("parapet_messages_processed_total{type=\"user\"}", 1.0),
@@ -98,7 +98,7 @@ async fn every_published_name_is_exposed_with_its_labels() {
         ("parapet_query_duration_seconds_count{agent=\"support\",success=\"true\",channel=\"web\"}", 1.0),
         ("parapet_active_streams", 0.0),
         ("parapet_active_conversations", 0.0),
-        ("parapet_unpriced_requests_total", 4.0),
+        ("parapet_unpriced_requests_total", 3.0),
     ] {
         assert_eq!(metric(&server, line).await, value, "{line}");
     }

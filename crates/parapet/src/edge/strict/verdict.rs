@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -25,6 +26,9 @@ struct Record {
     answerable: AtomicBool,
     leaving: AtomicBool,
     answered: AtomicU64,
+    flushes: AtomicU64,
+    /// A body that waits for a flush before it breaks off.
+    breaking_off: AtomicWaker,
 }
 
 impl Verdict {
@@ -70,6 +74,16 @@ impl Verdict {
         self.0.answerable.load(Ordering::Acquire)
     }
 
+    /// Everything that hyper has taken so far has left the process.
+    pub(super) fn flushed(&self) {
+        self.0.flushes.fetch_add(1, Ordering::Release);
+        self.0.breaking_off.wake();
+    }
+
+    fn flushes(&self) -> u64 {
+        self.0.flushes.load(Ordering::Acquire)
+    }
+
     /// Requests whose answers hyper has taken whole, or dropped.
     pub(super) fn answered(&self) -> u64 {
         self.0.answered.load(Ordering::Acquire)
@@ -82,8 +96,8 @@ pub(crate) struct Answering(Verdict);
 
 impl Answering {
     /// Ties the request to its answer's body, so that it counts as answered when hyper drops the body.
-    pub(crate) fn until_sent<B>(self, body: B) -> Answer<B> {
-        Answer { body, answering: self }
+    pub(crate) fn until_sent<B: Body>(self, body: B) -> Answer<B> {
+        Answer { body, answering: self, broken: None }
     }
 }
 
@@ -94,12 +108,14 @@ impl Drop for Answering {
 }
 
 pin_project! {
-    /// A response body that keeps its connection from being idle.
+    /// A response body that keeps its connection from being idle, and that breaks off only when what came before has
+    /// gone out: hyper drops what it has not written when a body fails.
     #[derive(Debug)]
-    pub(crate) struct Answer<B> {
+    pub(crate) struct Answer<B: Body> {
         #[pin]
         body: B,
         answering: Answering,
+        broken: Option<(B::Error, u64)>,
     }
 }
 
@@ -111,7 +127,21 @@ impl<B: Body> Body for Answer<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        let verdict = &this.answering.0;
+        if this.broken.is_none() {
+            let flushes = verdict.flushes();
+            match std::task::ready!(this.body.poll_frame(cx)) {
+                Some(Err(error)) => *this.broken = Some((error, flushes)),
+                other => return Poll::Ready(other),
+            }
+        }
+        verdict.0.breaking_off.register(cx.waker());
+        // hyper flushes when a body has nothing for it, so that a flush follows, or the client does not read.
+        match this.broken.take_if(|(_, before)| verdict.flushes() > *before) {
+            Some((error, _)) => Poll::Ready(Some(Err(error))),
+            None => Poll::Pending,
+        }
     }
 
     fn is_end_stream(&self) -> bool {
