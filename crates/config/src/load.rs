@@ -130,6 +130,12 @@ impl Loaded {
         self.tree.to_yaml()
     }
 
+    /// What [`show`](Self::show) shows, as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        self.tree.to_json()
+    }
+
     /// Twelve hexadecimal digits of a SHA-256 over the effective config without its secrets. The same for the
     /// same settings, however and in whatever layers they are written.
     #[must_use]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use super::{Kind, Node, Scalar, Typed};
 
 const REDACTED: &str = "\"[redacted]\"";
@@ -30,6 +32,26 @@ impl Node {
                     .collect();
                 entries.sort();
                 format!("{{{}}}", entries.join(","))
+            }
+        }
+    }
+
+    /// The same as JSON, for programs.
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.kind {
+            Kind::Redacted => REDACTED.trim_matches('"').into(),
+            Kind::Scalar(scalar) => match scalar.typed() {
+                Typed::Null => Value::Null,
+                Typed::Bool(value) => value.into(),
+                Typed::Unsigned(value) => value.into(),
+                Typed::Signed(value) => value.into(),
+                Typed::Float(value) => value.into(),
+                Typed::Text(text) => text.into(),
+            },
+            Kind::List(items) => items.iter().map(Self::to_json).collect(),
+            Kind::Map(map) => {
+                let members = map.iter().map(|(name, entry)| (name.clone(), entry.value.to_json()));
+                Value::Object(members.collect())
             }
         }
     }

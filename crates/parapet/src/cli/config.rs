@@ -40,6 +40,7 @@ enum DraftName {
 impl Config {
     pub(super) fn run(self, global: &Global) -> Done {
         match self.what {
+            What::Show if global.json => println!("{}", load::config(global)?.to_json()),
             What::Show => print!("{}", load::config(global)?.show()),
             What::Explain { key } => explain(global, &key)?,
             What::Schema { draft } => {

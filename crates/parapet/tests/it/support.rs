@@ -80,7 +80,11 @@ pub(crate) async fn get(server: &Server, path: &str) -> Response {
 pub(crate) async fn metric(server: &Server, line: &str) -> f64 {
     let text = Request::get("/metrics").send(server.metrics()).await.text();
     let found = text.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(' ')?.parse().ok());
-    found.unwrap_or_else(|| panic!("no metric `{line}` in\n{text}"))
+    found.unwrap_or_else(|| {
+        let name = line.split('{').next().unwrap_or_default();
+        let family: Vec<&str> = text.lines().filter(|line| line.starts_with(name)).collect();
+        panic!("no metric `{line}` among {family:#?}")
+    })
 }
 
 /// Ends the server in order and looks through what it wrote: it drained, and nothing was logged as an error.

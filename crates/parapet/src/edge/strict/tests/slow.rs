@@ -222,12 +222,32 @@ async fn a_client_that_takes_its_answer_slowly_gets_it_all() {
         let mut scratch = [0; 1000];
         while let Ok(n @ 1..) = stream.read(&mut scratch).await {
             taken += n;
-            sleep(seconds(20)).await;
+            sleep(seconds(1)).await;
         }
         taken
     };
     let (taken, _) = talk(client, large).await;
     assert!(taken > 100_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_a_few_bytes_now_and_then_is_given_up_too() {
+    let start = Instant::now();
+    let large = async |_: Request<Incoming>| Response::new(Full::<Bytes>::from(vec![b'x'; 1_000_000]));
+    let client = async |mut stream: DuplexStream| {
+        stream.write_all(GET).await.unwrap();
+        let mut scratch = [0; 100];
+        while let Ok(1..) = stream.read(&mut scratch).await {
+            sleep(seconds(9)).await;
+        }
+    };
+    let (near, far) = tokio::io::duplex(1024);
+    let server = async {
+        let violation = serve(far, large).await;
+        (violation, start.elapsed().as_secs())
+    };
+    let ((), end) = join_apart(client(near), server).await;
+    assert_eq!(end, (Some(Violation::WriteStall), 30));
 }
 
 #[tokio::test(start_paused = true)]
