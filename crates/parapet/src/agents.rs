@@ -21,7 +21,7 @@ use crate::identity::Identified;
 use crate::refusal::{Kind, Refusal};
 use crate::routing::catalog::{Callable, Target};
 use crate::screening::Screened;
-use crate::telemetry::metrics::{Counted, TypeLabels};
+use crate::telemetry::metrics::{Counted, DbLabels, ObserveDuration as _, TypeLabels};
 
 /// A message waits for the turns in front of it this long, unless the caller gave a deadline.
 const TURN_WAIT: Duration = Duration::from_secs(60);
@@ -193,7 +193,20 @@ async fn begin_turn(
         wait_until: caller.deadline.unwrap_or_else(|| Instant::now() + TURN_WAIT),
         history_limit: agent.history,
     };
-    let turn = app.timed("begin_turn", app.store.begin_turn(turn)).await?;
+    let began = app.clock.ticks();
+    let begun = app.store.begin_turn(turn).await;
+    // The wait for the turns in front is not the database's; a message that is told `busy` has done nothing else.
+    let waited = match &begun {
+        Ok(turn) => Some(turn.waited),
+        Err(store::Error::Busy) => None,
+        Err(_) => Some(Duration::ZERO),
+    };
+    if let Some(waited) = waited {
+        let span = app.clock.ticks().since(began).saturating_sub(waited);
+        let labels = DbLabels { query: "begin_turn" };
+        app.metrics.db_query_duration.get_or_create(&labels).observe_duration(span);
+    }
+    let turn = begun?;
     app.metrics.messages.get_or_create(&TypeLabels { r#type: "user" }).inc();
     Ok(turn)
 }

@@ -4,6 +4,16 @@
 //! failed call, 2 for wrong usage or a wrong config. This is the only place that reads the environment.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
+/// Prints to stdout. A reader that has left, as `head` does, ends the command in peace; other failures end it with 1.
+macro_rules! out {
+    ($($text:tt)*) => { $crate::cli::written(std::io::Write::write_fmt(&mut std::io::stdout(), format_args!($($text)*))) };
+}
+
+/// As `out!`, and ends the line.
+macro_rules! outln {
+    ($($text:tt)*) => { out!("{}\n", format_args!($($text)*)) };
+}
+
 mod agent;
 mod chat;
 mod check;
@@ -92,6 +102,14 @@ impl Cli {
             let wrong = error.is::<WrongUsage>() || error.is::<load::Faulty>();
             if wrong { ExitCode::from(2) } else { ExitCode::FAILURE }
         })
+    }
+}
+
+/// What became of output.
+fn written(result: std::io::Result<()>) {
+    if let Err(error) = result {
+        let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+        std::process::exit(i32::from(!gone));
     }
 }
 

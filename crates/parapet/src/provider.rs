@@ -27,7 +27,7 @@ use self::failure::{Failure, Fault};
 
 /// A unary answer larger than this is not one: cut. One of unknown length is collected in a buffer that doubles,
 /// which holds less than 32 MiB even while it moves (FAILOVER.md, F13).
-const MAX_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// An error body is read this far.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// Lifecycle events held back before the first content, at most.
@@ -148,27 +148,27 @@ async fn read_whole(exchanged: Exchanged, limit: usize) -> Result<Bytes, Failure
         return Err(too_large());
     }
     let mut body = exchanged.body;
-    let mut whole = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut pieces: Vec<Bytes> = Vec::new();
+    let mut held = 0usize;
     while let Some(data) = std::future::poll_fn(|cx| body.poll_data(cx)).await {
         let data = data?;
-        if whole.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
+        held = held.saturating_add(data.len());
+        if held > limit {
             return Err(too_large());
         }
-        // An answer in one piece, the usual case, is not copied.
-        if whole.is_empty() && rest.is_empty() {
-            whole = data;
-        } else {
-            if rest.is_empty() {
-                rest.reserve(length);
-                rest.extend_from_slice(&whole);
-                whole = Bytes::new();
-            }
-            rest.extend_from_slice(&data);
-        }
+        pieces.push(data);
     }
     body.done();
-    Ok(if rest.is_empty() { whole } else { rest.freeze() })
+    // An answer in one piece, the usual case, is not copied; others are put together once, when their length is known.
+    match pieces.as_slice() {
+        [] => Ok(Bytes::new()),
+        [only] => Ok(only.clone()),
+        several => {
+            let mut whole = BytesMut::with_capacity(held);
+            several.iter().for_each(|piece| whole.extend_from_slice(piece));
+            Ok(whole.freeze())
+        }
+    }
 }
 
 /// How long the provider wants to be left alone, up to [`MAX_RETRY_AFTER`].

@@ -45,6 +45,9 @@ pub(crate) enum Intent {
     Delete {
         owner: Owner,
         id: ConversationId,
+        /// Written if there was one to delete.
+        entry: Box<AuditEntry>,
+        at: UnixMillis,
         reply: Reply<()>,
     },
     Audit {

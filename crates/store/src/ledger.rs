@@ -33,8 +33,13 @@ pub struct LedgerRow {
     pub outcome: Outcome,
     /// The error code of the answer, from a closed set.
     pub code: Option<Cow<'static, str>>,
+    /// When the attempt began: each call to a provider is an attempt, and failover begins another.
     pub started_at: UnixMillis,
+    /// From the start of the attempt until it was settled: the whole answer was there, or the stream had ended or
+    /// was left. A stream's time includes the waits for a slow reader.
     pub duration: Duration,
+    /// From the start of the attempt to the first content of a stream, or to the whole answer of a unary call,
+    /// which comes at once. None: the attempt ended before.
     pub time_to_first_token: Option<Duration>,
     pub conversation: Option<ConversationId>,
 }

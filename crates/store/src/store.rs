@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{AgentName, Clock, ConversationId, IdSource, MessageId, RequestId, TenantId};
 use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout};
 
 use crate::audit::AuditEntry;
 use crate::conversation::{Change, Conversation, Json, List, Message, NewConversation, Owner, Page};
@@ -16,6 +18,9 @@ use crate::seats::{Seat, Seats};
 use crate::sqlite::{Reader, Writer};
 use crate::title::title_of;
 use crate::turn::{Answer, BeginTurn, Lease, Target, Turn};
+
+/// A writer that has not answered a probe by then is stuck.
+const PING_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a commit survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,13 +157,19 @@ impl Store {
     }
 
     /// Deletes a conversation with all its messages; ledger rows stay. Its text is overwritten in the database
-    /// file, and leaves the write-ahead log at the next checkpoint.
+    /// file, and leaves the write-ahead log at the next checkpoint. The entry is appended to the audit log in the
+    /// same transaction: neither is ever there without the other, even if the future is dropped.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Full`] and [`Error::Unavailable`].
-    pub async fn delete_conversation(&self, owner: &Owner, id: ConversationId) -> Result<(), Error> {
-        let owner = owner.clone();
-        self.queue.ask(|reply| Intent::Delete { owner, id, reply }).await
+    /// [`Error::NotFound`], [`Error::Full`] and [`Error::Unavailable`]; nothing was deleted and nothing audited.
+    pub async fn delete_conversation(
+        &self,
+        owner: &Owner,
+        id: ConversationId,
+        entry: AuditEntry,
+    ) -> Result<(), Error> {
+        let (owner, entry, at) = (owner.clone(), Box::new(entry), self.clock.now());
+        self.queue.ask(|reply| Intent::Delete { owner, id, entry, at, reply }).await
     }
 
     /// Begins a turn: waits for the turns in front of it, stores the user's message, and returns with it durable.
@@ -173,7 +184,9 @@ impl Store {
             Target::Existing(id) => (id, None),
             Target::New(new) => (self.ids.conversation(), Some(new)),
         };
+        let asked = Instant::now();
         let seat = self.seats.take(&owner, id, wait_until).await?;
+        let waited = asked.elapsed();
         let create = new.map(|new| {
             let mut create = self.create(&owner, &agent, new, id);
             if create.title.is_empty() {
@@ -189,21 +202,20 @@ impl Store {
             user_message: self.ids.message(),
             answer_message: self.ids.message(),
         };
-        self.begin(key, seat, create, agent, content, history_limit).await
+        let begin = Begin { key, create, agent, content, at: self.clock.now() };
+        self.begin(begin, seat, waited, history_limit).await
     }
 
     async fn begin(
         &self,
-        key: TurnKey,
+        begin: Begin,
         seat: Seat,
-        create: Option<Create>,
-        agent: AgentName,
-        content: Json,
+        waited: Duration,
         history_limit: u32,
     ) -> Result<Turn, Error> {
-        let is_new = create.is_some();
+        let (key, is_new) = (begin.key.clone(), begin.create.is_some());
         let lease = Lease::new(key.clone(), seat, self.queue.slot()?, Arc::clone(&self.clock));
-        let begin = Box::new(Begin { key: key.clone(), create, agent, content, at: self.clock.now() });
+        let begin = Box::new(begin);
         let Begun { lease, sequence } = self.queue.ask(|reply| Intent::Begin { begin, lease, reply }).await?;
         // Outside the writer: the lease keeps everyone else from adding to the conversation.
         let history = if is_new || history_limit == 0 {
@@ -217,6 +229,7 @@ impl Store {
             user_message: key.user_message,
             answer_message: key.answer_message,
             history,
+            waited,
         })
     }
 
@@ -239,12 +252,14 @@ impl Store {
         self.queue.ask(|reply| Intent::Audit { entry: Box::new(entry), at, reply }).await
     }
 
-    /// Whether the writer answers and has a database that takes writes, as far as it knows.
+    /// Whether the writer answers within a second and has a database that takes writes, as far as it knows: a
+    /// probe writes nothing itself.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn ping(&self) -> Result<(), Error> {
-        self.queue.ask(|reply| Intent::Ping { reply }).await
+        let ping = self.queue.ask(|reply| Intent::Ping { reply });
+        timeout(PING_WITHIN, ping).await.unwrap_or(Err(Error::Unavailable))
     }
 
     #[must_use]

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{AgentName, Clock, ConversationId, FinishReason, MessageId, ProviderName, RequestId};
 use tokio::time::Instant;
@@ -51,6 +52,8 @@ pub struct Turn {
     pub answer_message: MessageId,
     /// What was said before, oldest first, beginning with a message of the user.
     pub history: Vec<Message>,
+    /// How long the turns in front took; the rest of the time was the store's own.
+    pub waited: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,7 +69,8 @@ pub enum AnswerStatus {
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: AnswerStatus,
-    /// A JSON array of typed parts; none stores no message.
+    /// A JSON array of typed parts, which may be empty or say nothing: the message is stored and listed all the
+    /// same. None stores no message.
     pub content: Option<Json>,
     /// The provider's own blocks behind the content.
     pub raw: Option<Json>,

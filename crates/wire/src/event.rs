@@ -55,6 +55,8 @@ pub struct Choice<'a> {
     pub tools: Vec<ToolFragment<'a>>,
     /// There is content that has no text here: audio, content parts.
     pub opaque: bool,
+    /// The provider says that the model failed here.
+    pub failed: bool,
     pub finish: Option<FinishReason>,
 }
 

@@ -28,13 +28,13 @@ impl Agent {
                 let models: Vec<String> = agent.models.iter().map(ToString::to_string).collect();
                 json!({ "name": name.as_str(), "description": agent.description, "models": models })
             });
-            println!("{}", json!({ "agents": agents.collect::<Vec<_>>() }));
+            outln!("{}", json!({ "agents": agents.collect::<Vec<_>>() }));
             return Ok(ExitCode::SUCCESS);
         }
         for (name, agent) in &config.agents {
             let models: Vec<String> = agent.models.iter().map(ToString::to_string).collect();
             let description = agent.description.as_deref().unwrap_or_default();
-            println!("{name}\t{}\t{description}", models.join(", "));
+            outln!("{name}\t{}\t{description}", models.join(", "));
         }
         Ok(ExitCode::SUCCESS)
     }

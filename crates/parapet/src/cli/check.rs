@@ -23,11 +23,16 @@ impl Check {
             Err(faults) => (faults, false),
         };
         if global.json {
-            println!("{}", serde_json::json!({ "usable": usable, "findings": findings }));
+            outln!("{}", serde_json::json!({ "usable": usable, "findings": findings }));
         } else if usable {
             let style = if paint::on_stderr() { Style::Colour } else { Style::Plain };
             eprint!("{}", ::config::render(&findings, style));
-            println!("{}: no faults", sources.name());
+            let notices = findings.len();
+            outln!(
+                "{}: no faults, {notices} {}",
+                sources.name(),
+                if notices == 1 { "notice" } else { "notices" }
+            );
         } else {
             return Ok(Faulty(findings).report());
         }

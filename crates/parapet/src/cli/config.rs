@@ -40,15 +40,15 @@ enum DraftName {
 impl Config {
     pub(super) fn run(self, global: &Global) -> Done {
         match self.what {
-            What::Show if global.json => println!("{}", load::config(global)?.to_json()),
-            What::Show => print!("{}", load::config(global)?.show()),
+            What::Show if global.json => outln!("{}", load::config(global)?.to_json()),
+            What::Show => out!("{}", load::config(global)?.show()),
             What::Explain { key } => explain(global, &key)?,
             What::Schema { draft } => {
                 let draft = match draft {
                     DraftName::Latest => Draft::Latest,
                     DraftName::Seven => Draft::Draft07,
                 };
-                println!("{:#}", ::config::schema(draft));
+                outln!("{:#}", ::config::schema(draft));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -61,10 +61,10 @@ fn explain(global: &Global, key: &str) -> anyhow::Result<()> {
         WrongUsage(format!("{unknown}{}", help.unwrap_or_default()))
     })?;
     if global.json {
-        println!("{}", serde_json::to_string(&explained)?);
+        outln!("{}", serde_json::to_string(&explained)?);
         return Ok(());
     }
-    println!("{}", explained.key);
+    outln!("{}", explained.key);
     for (name, value) in [
         ("value", &explained.value),
         ("set by", &explained.set_by),
@@ -73,10 +73,10 @@ fn explain(global: &Global, key: &str) -> anyhow::Result<()> {
     ] {
         let value = value.as_deref().unwrap_or("-");
         if value.contains('\n') {
-            println!("  {name}:");
-            value.lines().for_each(|line| println!("    {line}"));
+            outln!("  {name}:");
+            value.lines().for_each(|line| outln!("    {line}"));
         } else {
-            println!("  {name}: {value}");
+            outln!("  {name}: {value}");
         }
     }
     Ok(())

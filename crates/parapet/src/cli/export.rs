@@ -76,9 +76,9 @@ impl To {
                 }
             };
             if json {
-                println!("{}", json!({ "file": path, "state": state }));
+                outln!("{}", json!({ "file": path, "state": state }));
             } else {
-                println!("{}\t{state}", path.display());
+                outln!("{}\t{state}", path.display());
             }
         }
         Ok(if self.check && stale { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -27,7 +27,7 @@ impl Healthcheck {
         })?;
         match answer {
             Ok((status, body)) => {
-                println!("{}", String::from_utf8_lossy(&body).trim());
+                outln!("{}", String::from_utf8_lossy(&body).trim());
                 Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Err(error) => {

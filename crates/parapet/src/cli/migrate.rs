@@ -76,14 +76,9 @@ impl Migrate {
 fn show(steps: &[store::migrate::Step], json: bool) {
     for step in steps {
         if json {
-            println!("{}", json!({ "version": step.version, "name": step.name, "applied": step.applied }));
+            outln!("{}", json!({ "version": step.version, "name": step.name, "applied": step.applied }));
         } else {
-            println!(
-                "{:04} {}\t{}",
-                step.version,
-                step.name,
-                if step.applied { "applied" } else { "missing" }
-            );
+            outln!("{:04} {}\t{}", step.version, step.name, if step.applied { "applied" } else { "missing" });
         }
     }
 }
@@ -91,20 +86,20 @@ fn show(steps: &[store::migrate::Step], json: bool) {
 fn plan(steps: impl Iterator<Item = (i64, &'static str, &'static str)>, json: bool) {
     for (version, name, statements) in steps {
         if json {
-            println!("{}", json!({ "version": version, "name": name, "statements": statements }));
+            outln!("{}", json!({ "version": version, "name": name, "statements": statements }));
         } else {
-            println!("-- {version:04} {name}\n{}", statements.trim_end());
+            outln!("-- {version:04} {name}\n{}", statements.trim_end());
         }
     }
 }
 
 fn done(word: &str, versions: &[i64], json: bool) {
     if json {
-        println!("{}", json!({ word: versions }));
+        outln!("{}", json!({ word: versions }));
     } else if versions.is_empty() {
-        println!("nothing to do");
+        outln!("nothing to do");
     } else {
-        versions.iter().for_each(|version| println!("{word} {version:04}"));
+        versions.iter().for_each(|version| outln!("{word} {version:04}"));
     }
 }
 

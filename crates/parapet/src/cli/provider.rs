@@ -50,10 +50,10 @@ fn list(global: &Global) -> Done {
         let providers: Vec<_> = described
             .map(|(name, kind, url, keys)| json!({ "name": name, "kind": kind, "base_url": url, "keys": keys }))
             .collect();
-        println!("{}", json!({ "providers": providers }));
+        outln!("{}", json!({ "providers": providers }));
     } else {
         for (name, kind, url, keys) in described {
-            println!("{name}\t{kind}\t{}\t{keys} keys", url.as_deref().unwrap_or("-"));
+            outln!("{name}\t{kind}\t{}\t{keys} keys", url.as_deref().unwrap_or("-"));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -90,12 +90,12 @@ async fn test_one(endpoint: &Endpoint, json: bool) -> bool {
         };
         all_well &= well;
         if json {
-            println!(
+            outln!(
                 "{}",
                 json!({ "provider": endpoint.name.as_str(), "key": index + 1, "ok": well, "detail": word })
             );
         } else {
-            println!("{}\tkey {}\t{}\t{word}", endpoint.name, index + 1, if well { "ok" } else { "failed" });
+            outln!("{}\tkey {}\t{}\t{word}", endpoint.name, index + 1, if well { "ok" } else { "failed" });
         }
     }
     all_well

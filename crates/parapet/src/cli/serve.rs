@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::config::{AuthMode, Config, Style};
+use ::config::{AuthMode, Config, Fault, Place, Style};
 use anyhow::Context as _;
 use clap::Args;
 use domain::{Clock, IdSource, SystemClock, TimeOrderedIds};
@@ -275,12 +275,22 @@ impl Signals {
     }
 }
 
+/// A fault and where it is, in a line.
+fn located(fault: &Fault) -> String {
+    match &fault.place {
+        Some(Place::File(at)) => format!("{} ({}:{}:{})", fault.message, at.file, at.line, at.col),
+        Some(Place::Env { name }) => format!("{} ({name})", fault.message),
+        Some(Place::Flag { key }) => format!("{} (--set {key})", fault.message),
+        None => fault.message.clone(),
+    }
+}
+
 /// Reads the config again: all of it takes effect, or none.
 async fn reload(app: &Arc<App>, sources: &Sources, tls: &TlsConnector) {
     let loaded = match sources.load() {
         Ok(Ok(loaded)) => loaded,
         Ok(Err(faults)) => {
-            let faults: Vec<String> = faults.iter().map(|fault| fault.message.clone()).collect();
+            let faults: Vec<String> = faults.iter().map(located).collect();
             tracing::error!(faults = %faults.join("; "), "the config was not reloaded: run `parapet check`");
             return app.reload_refused();
         }

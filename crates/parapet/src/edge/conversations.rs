@@ -1,16 +1,20 @@
 //! `/v1/conversations`: the caller's own conversations. Another's id answers exactly like an unknown one.
 
+use std::time::Duration;
+
 use domain::{ConversationId, MessageId, Principal};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::{AuditEntry, Change, List, MessageStatus, NewConversation, Order, Owner, Page, Role};
+use tokio::time::{Instant, timeout_at};
 
 use super::answer::{self, Answer};
 use super::input;
 use super::openapi::{Doc, Schema};
 use super::routes::Request;
+use crate::app::App;
 use crate::refusal::{Kind, Refusal};
 
 const TAG: &str = "Conversations";
@@ -159,21 +163,24 @@ pub(crate) async fn create(request: Request) -> Result<Answer, Refusal> {
     check(new.title.as_deref(), new.metadata.as_deref())?;
     let new = NewConversation { title: new.title, metadata: new.metadata };
     let owner = Owner::from(&caller.principal);
-    let created = app.timed("create_conversation", app.store.create_conversation(&owner, agent, new)).await?;
+    let create = app.store.create_conversation(&owner, agent, new);
+    let created = in_time(&app, caller.deadline, "create_conversation", create).await?;
     answer::json(StatusCode::OK, &Conversation::from(created))
 }
 
 pub(crate) async fn list(request: Request) -> Result<Answer, Refusal> {
     let page = page(&request.http, Order::Descending, |id| id.parse().ok())?;
     let (app, owner) = (&request.app, owner(&request));
-    let list = app.timed("conversations", app.store.conversations(&owner, page)).await?;
+    let list = app.store.conversations(&owner, page);
+    let list = in_time(app, request.caller.deadline, "conversations", list).await?;
     answer::json(StatusCode::OK, &listed::<_, Conversation>(list, |conversation| conversation.id.to_string()))
 }
 
 pub(crate) async fn retrieve(request: Request) -> Result<Answer, Refusal> {
     let id = id(&request)?;
     let (app, owner) = (&request.app, owner(&request));
-    let found = app.timed("conversation", app.store.conversation(&owner, id)).await?;
+    let find = app.store.conversation(&owner, id);
+    let found = in_time(app, request.caller.deadline, "conversation", find).await?;
     answer::json(StatusCode::OK, &Conversation::from(found))
 }
 
@@ -183,14 +190,15 @@ pub(crate) async fn update(request: Request) -> Result<Answer, Refusal> {
     let change: Update = input::json(http, caller.settings.config().server.body_limit).await?;
     check(change.title.as_deref(), change.metadata.as_deref())?;
     let change = Change { title: change.title, metadata: change.metadata };
-    let changed = app.timed("change_conversation", app.store.change_conversation(&owner, id, change)).await?;
+    let change = app.store.change_conversation(&owner, id, change);
+    let changed = in_time(&app, caller.deadline, "change_conversation", change).await?;
     answer::json(StatusCode::OK, &Conversation::from(changed))
 }
 
 pub(crate) async fn delete(request: Request) -> Result<Answer, Refusal> {
+    input::refuse_unenforced(request.http.headers())?;
     let (id, owner) = (id(&request)?, owner(&request));
     let (app, caller) = (&request.app, &request.caller);
-    app.timed("delete_conversation", app.store.delete_conversation(&owner, id)).await?;
     let Principal { tenant, user, key, .. } = &caller.principal;
     let entry = AuditEntry {
         tenant: tenant.clone(),
@@ -203,7 +211,8 @@ pub(crate) async fn delete(request: Request) -> Result<Answer, Refusal> {
         after: None,
         request: Some(caller.record.id),
     };
-    app.timed("audit", app.store.audit(entry)).await?;
+    let delete = app.store.delete_conversation(&owner, id, entry);
+    in_time(app, caller.deadline, "delete_conversation", delete).await?;
     let deleted = Deleted { id: id.to_string(), object: "conversation.deleted", deleted: true };
     answer::json(StatusCode::OK, &deleted)
 }
@@ -212,8 +221,35 @@ pub(crate) async fn items(request: Request) -> Result<Answer, Refusal> {
     let id = id(&request)?;
     let page = page(&request.http, Order::Ascending, |id| id.parse().ok())?;
     let (app, owner) = (&request.app, owner(&request));
-    let list = app.timed("items", app.store.items(&owner, id, page)).await?;
+    let list = app.store.items(&owner, id, page);
+    let list = in_time(app, request.caller.deadline, "items", list).await?;
     answer::json(StatusCode::OK, &listed::<_, Item>(list, |message| message.id.to_string()))
+}
+
+/// Awaits a store call until the caller's deadline, and observes how long it took either way.
+async fn in_time<T>(
+    app: &App,
+    deadline: Option<Instant>,
+    query: &'static str,
+    call: impl Future<Output = Result<T, store::Error>>,
+) -> Result<T, Refusal> {
+    app.timed(query, by(deadline, call)).await
+}
+
+/// A write that was handed over is carried out even if nobody waits for it any more.
+async fn by<T>(
+    deadline: Option<Instant>,
+    call: impl Future<Output = Result<T, store::Error>>,
+) -> Result<T, Refusal> {
+    let Some(deadline) = deadline else { return Ok(call.await?) };
+    match timeout_at(deadline, call).await {
+        Ok(answered) => Ok(answered?),
+        Err(_) => {
+            let message = "the storage did not answer before the caller's deadline";
+            let refusal = Refusal::new(Kind::Overloaded, "storage_unavailable", message);
+            Err(refusal.retry_after(Duration::from_secs(1)))
+        }
+    }
 }
 
 fn owner(request: &Request) -> Owner {
@@ -308,4 +344,31 @@ impl From<store::Message> for Item {
 
 fn display<T: std::fmt::Display, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn stalled() -> Result<(), store::Error> {
+        std::future::pending().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storage_that_does_not_answer_in_the_callers_time_is_unavailable() {
+        let asked = Instant::now();
+        let told = by(Some(asked + Duration::from_millis(200)), stalled()).await.unwrap_err();
+        assert_eq!(asked.elapsed().as_millis(), 200);
+        assert_eq!((told.kind.status(), told.code), (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable"));
+        assert!(told.retryable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_storage_answers_in_time_is_passed_on() {
+        let deadline = Some(Instant::now() + Duration::from_millis(200));
+        assert_eq!(by(deadline, async { Ok(7) }).await.unwrap(), 7);
+        assert_eq!(by(None, async { Ok(7) }).await.unwrap(), 7);
+        let refused = by(deadline, async { Err::<(), _>(store::Error::NotFound) }).await.unwrap_err();
+        assert_eq!(refused.kind.status(), StatusCode::NOT_FOUND);
+    }
 }

@@ -79,26 +79,41 @@ pub(crate) async fn json<T: DeserializeOwned>(
     wire::json::check(&body, wire::json::MAX_DEPTH).map_err(|fault| {
         Refusal::new(Kind::InvalidRequest, "invalid_json", format!("the body is not valid JSON: {fault}"))
     })?;
-    serde_json::from_slice(&body)
-        .map_err(|error| Refusal::new(Kind::InvalidRequest, "invalid_request", shape(&error)))
+    let mut reader = serde_json::Deserializer::from_slice(&body);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong_shape(&error))
 }
 
-/// serde's words about a shape, without its position and without any value of the caller's.
-fn shape(error: &serde_json::Error) -> String {
-    let text = error.to_string();
+/// serde's words about a shape, with the member named, and without any value of the caller's.
+fn wrong_shape(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
+    let text = error.inner().to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
-    if text.starts_with("invalid type") || text.starts_with("invalid value") {
-        let expected = text.rsplit("expected ").next().unwrap_or_default();
-        return format!("a member has the wrong type: expected {expected}");
+    let quoted = || text.split('`').nth(1).unwrap_or_default().to_owned();
+    let path = error.path().to_string();
+    let invalid = |message: String| Refusal::new(Kind::InvalidRequest, "invalid_request", message);
+    if text.starts_with("missing field") {
+        return invalid(format!("`{}` is missing", quoted())).param(quoted());
     }
+    if text.starts_with("unknown field") {
+        return invalid(format!("there is no member `{}`", bounded(&quoted()))).param(bounded(&quoted()));
+    }
+    if path == "." {
+        return invalid("the body must be a JSON object".to_owned());
+    }
+    let expected = text.rsplit("expected ").next().filter(|_| text.starts_with("invalid type"));
+    let message = match expected {
+        Some(expected) => format!("`{path}` has the wrong type: expected {expected}"),
+        None => format!("`{path}` has a wrong value"),
+    };
+    invalid(bounded(&message)).param(bounded(&path))
+}
+
+fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// Query parameters: known names only, each at most once.
 pub(crate) fn query<T: DeserializeOwned>(http: &http::Request<Incoming>) -> Result<T, Refusal> {
     let query = http.uri().query().unwrap_or_default();
-    serde_urlencoded::from_str(query).map_err(|error| {
-        let text: String = error.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
-        Refusal::new(Kind::InvalidRequest, "invalid_query", text)
-    })
+    serde_urlencoded::from_str(query)
+        .map_err(|error| Refusal::new(Kind::InvalidRequest, "invalid_query", bounded(&error.to_string())))
 }

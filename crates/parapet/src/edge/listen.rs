@@ -31,6 +31,9 @@ const READ_BUFFER: usize = 64 * 1024;
 /// What is open beside clients and the connections to their providers: listeners, the store, operations connections.
 const OTHER_DESCRIPTORS: usize = 64;
 
+/// What the kernel may hold of answers to one client. Linux doubles it for its own bookkeeping.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// How long a client has to take the error of a reply that the drain cut.
 const TO_BE_TOLD: Duration = Duration::from_secs(1);
 
@@ -115,6 +118,10 @@ async fn pause_after(error: &io::Error) {
 async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, listener: Listener) {
     // Without it, small writes wait for the peer's delayed ACK: 40 ms steps.
     if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    // The kernel would take megabytes from a provider for a client that does not read: back-pressure begins here.
+    if socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER).is_err() {
         return;
     }
     let _open = Counted::on(&app.metrics.active_connections);

@@ -1,6 +1,7 @@
 //! The one place that looks for a credential: `Authorization: Bearer`, `x-api-key` or `api-key`, exactly one of them.
 
 use http::{HeaderMap, Uri, header};
+use percent_encoding::percent_decode_str;
 
 use crate::refusal::{Kind, Refusal};
 
@@ -39,10 +40,19 @@ pub(super) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str
 
 fn in_query(query: &str) -> bool {
     query.split('&').any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        ["api_key", "api-key", "apikey", "key", "access_token", "token"]
-            .iter()
-            .any(|carrier| name.eq_ignore_ascii_case(carrier))
+        let name = percent_decode_str(pair.split('=').next().unwrap_or_default()).decode_utf8_lossy();
+        let carriers = [
+            "key",
+            "api_key",
+            "api-key",
+            "apikey",
+            "x-api-key",
+            "token",
+            "access_token",
+            "authorization",
+            "bearer",
+        ];
+        carriers.iter().any(|carrier| name.eq_ignore_ascii_case(carrier))
     })
 }
 
@@ -82,7 +92,9 @@ mod tests {
         assert!(with(&[("authorization", "Basic azE6")], "/").is_err());
         assert!(with(&[("authorization", "Bearer k1"), ("x-api-key", "k2")], "/").is_err());
         assert!(with(&[("authorization", "Bearer k1"), ("authorization", "Bearer k2")], "/").is_err());
-        assert!(with(&[("authorization", "Bearer k1")], "/?api_key=k1").is_err());
+        for target in ["/?api_key=k1", "/?a=b&x-api-key=k1", "/?%6bey=k1", "/?Authorization=Bearer%20k1"] {
+            assert!(with(&[("authorization", "Bearer k1")], target).is_err(), "{target}");
+        }
         assert!(with(&[("x-api-key", "")], "/").is_err());
     }
 }

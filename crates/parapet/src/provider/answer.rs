@@ -160,7 +160,14 @@ impl Streamed {
         loop {
             match self.parser.next() {
                 Ok(Some(frame)) => {
-                    self.quiet_until = Instant::now() + self.between_events;
+                    let now = Instant::now();
+                    if now >= self.ends {
+                        return Poll::Ready(Some(Err(Failure::new(
+                            Fault::Timeout,
+                            "the stream took too long",
+                        ))));
+                    }
+                    self.quiet_until = now + self.between_events;
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 Ok(None) => {}
@@ -184,7 +191,9 @@ impl Streamed {
                 }
                 Poll::Pending => {
                     ready!(self.poll_deadline(cx));
-                    return Poll::Ready(Some(Err(Failure::new(Fault::Timeout, "the stream stalled"))));
+                    let late = Instant::now() >= self.ends;
+                    let detail = if late { "the stream took too long" } else { "the stream stalled" };
+                    return Poll::Ready(Some(Err(Failure::new(Fault::Timeout, detail))));
                 }
             }
         }

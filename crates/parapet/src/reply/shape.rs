@@ -182,10 +182,11 @@ impl Chat {
 
 impl AgentReply {
     fn step(&mut self, event: &Event<'_>) -> Step {
-        // A refusal is what the model says, too.
+        // A refusal is what the model says, too. An agent has one answer: the first choice.
         let said = event
             .choices
-            .first()
+            .iter()
+            .find(|choice| choice.index == 0)
             .map(|choice| if choice.text.is_empty() { choice.refusal } else { choice.text });
         let Some(said) = said.filter(|said| !said.is_empty()) else { return Step::Swallow };
         let text = said.decode();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{NanoUsd, Outcome, Principal, ProviderName, RequestId, Ticks, UnixMillis, Usage};
+use domain::{NanoUsd, Outcome, Principal, ProviderName, RequestId, Ticks, Usage};
 
 use super::access::{Call, Line};
 use super::metrics::{
@@ -27,7 +27,6 @@ pub(crate) struct Record {
     pub(crate) client_id: Option<Box<str>>,
     pub(crate) trace: Trace,
     pub(crate) began: Ticks,
-    pub(crate) at: UnixMillis,
     pub(crate) method: &'static str,
     pub(crate) route: &'static str,
     settling: AtomicBool,
@@ -75,7 +74,6 @@ impl Record {
             client_id,
             trace,
             began: app.clock.ticks(),
-            at: app.clock.now(),
             method,
             route,
             app: Arc::clone(app),
@@ -147,7 +145,7 @@ impl Record {
             }
         });
         let line = Line {
-            timestamp: self.at,
+            timestamp: self.app.clock.now(),
             level: "INFO",
             message: "request",
             request_id: self.id,

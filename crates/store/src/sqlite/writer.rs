@@ -7,13 +7,16 @@
 //!
 //! When a statement or a commit fails for the disk's reasons, everyone in the group is told, and nothing is
 //! written until the database has been reopened and checked: after a failed flush neither the connection nor
-//! the page cache can be believed.
+//! the page cache can be believed. The check reads the whole file, so it is tried only every few seconds, and
+//! whoever asks in between is refused at once.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Clock;
 use sqlx::SqliteConnection;
+use tokio::time::Instant;
 
 use super::connection::{self, Database};
 use super::failure::{Failure, Kind};
@@ -30,6 +33,9 @@ use crate::store::Durability;
 /// The most intents in one transaction.
 const GROUP: usize = 512;
 
+/// How long the database is left alone after an attempt to reopen it, whether that succeeded or not.
+const REOPEN_EVERY: Duration = Duration::from_secs(5);
+
 /// Carries out what is asked of the [`Store`](crate::Store). Holds the data directory's lock until it ends.
 #[must_use = "nothing is written until the writer runs"]
 pub struct Writer {
@@ -37,6 +43,8 @@ pub struct Writer {
     durability: Durability,
     /// None after a failure, until it has been reopened.
     connection: Option<SqliteConnection>,
+    /// When the last attempt to reopen it ended.
+    reopened: Option<Instant>,
     receiver: Receiver,
     /// Taken up and not carried out yet.
     group: Vec<Intent>,
@@ -70,6 +78,7 @@ impl Writer {
             database,
             durability,
             connection: Some(connection),
+            reopened: None,
             receiver,
             group: Vec::with_capacity(GROUP),
             counters,
@@ -148,6 +157,11 @@ impl Writer {
 
     /// One transaction. Its results hold only if it succeeds, and then they are durable.
     async fn commit(&mut self, intents: &[Intent]) -> Result<Vec<Result<Done, Error>>, Failure> {
+        if self.connection.is_none() && self.reopened.is_some_and(|last| last.elapsed() < REOPEN_EVERY) {
+            // Not logged: the attempt told why, and there may be thousands of these.
+            self.counters.failed();
+            return Err(Failure::broken("the database is not to be reopened yet"));
+        }
         let committed = match self.connection().await {
             Ok(connection) => group(connection, intents).await,
             Err(failure) => Err(failure),
@@ -182,7 +196,10 @@ impl Writer {
 
     async fn connection(&mut self) -> Result<&mut SqliteConnection, Failure> {
         if self.connection.is_none() {
-            self.connection = Some(self.database.reopened(self.durability).await?);
+            let reopened = self.database.reopened(self.durability).await;
+            // From its end: a check that takes long must not be all that is ever done.
+            self.reopened = Some(Instant::now());
+            self.connection = Some(reopened?);
             tracing::warn!("the database was reopened and checked");
         }
         self.connection.as_mut().ok_or_else(|| Failure::broken("no connection"))
@@ -235,9 +252,13 @@ async fn apply(connection: &mut SqliteConnection, intent: &Intent) -> Result<Res
             let changed = conversations::change(connection, owner, *id, change, *at).await?;
             changed.map(Done::Changed).ok_or(Error::NotFound)
         }
-        Intent::Delete { owner, id, .. } => {
-            let deleted = conversations::delete(connection, owner, *id).await?;
-            if deleted { Ok(Done::Nothing) } else { Err(Error::NotFound) }
+        Intent::Delete { owner, id, entry, at, .. } => {
+            if conversations::delete(connection, owner, *id).await? {
+                audit::append(connection, entry, *at).await?;
+                Ok(Done::Nothing)
+            } else {
+                Err(Error::NotFound)
+            }
         }
         Intent::Audit { entry, at, .. } => {
             audit::append(connection, entry, *at).await?;
@@ -297,8 +318,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Answer, AnswerStatus, BeginTurn, Json, MessageStatus, NewConversation, Options, Owner, Page, Store,
-        Target, Turn,
+        Answer, AnswerStatus, AuditEntry, BeginTurn, Json, MessageStatus, NewConversation, Options, Owner,
+        Page, Store, Target, Turn,
     };
 
     struct Fixture {
@@ -381,6 +402,18 @@ mod tests {
             let mut closing = Vec::new();
             let (turn, _) = tokio::join!(self.store.begin_turn(begin), self.writer.step(&mut closing));
             turn.unwrap()
+        }
+
+        async fn ping(&mut self) -> Result<(), Error> {
+            let mut closing = Vec::new();
+            tokio::join!(self.store.ping(), self.writer.step(&mut closing)).0
+        }
+
+        /// Until the database may be reopened again.
+        async fn wait_to_reopen(&self) {
+            tokio::time::pause();
+            tokio::time::advance(REOPEN_EVERY).await;
+            tokio::time::resume();
         }
 
         async fn pragma(&mut self, pragma: &'static str) {
@@ -467,10 +500,86 @@ mod tests {
         std::fs::write(&path, damaged).unwrap();
         fixture.pragma("PRAGMA query_only = ON").await;
         let rows = [fixture.row("1")];
+        assert_eq!(fixture.settle(&rows).await, [Err(Error::Unavailable)]);
         for _ in 0..3 {
+            let before = fixture.writer.reopened;
+            assert_eq!(fixture.ping().await, Err(Error::Unavailable));
+            let tried = fixture.writer.reopened;
+            assert!(tried > before, "a probe finds out whether it is back");
             assert_eq!(fixture.settle(&rows).await, [Err(Error::Unavailable)]);
+            assert_eq!(fixture.ping().await, Err(Error::Unavailable));
+            assert_eq!(fixture.writer.reopened, tried, "refused without another check");
+            fixture.wait_to_reopen().await;
         }
         std::fs::write(&path, good).unwrap();
         assert_eq!(fixture.settle(&rows).await, [Ok(())], "back when the file is");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_breaks_again_at_once_is_not_checked_again_at_once() {
+        let mut fixture = Fixture::new().await;
+        let rows = [fixture.row("1")];
+        fixture.pragma("PRAGMA query_only = ON").await;
+        assert_eq!(fixture.settle(&rows).await, [Err(Error::Unavailable)]);
+        assert_eq!(fixture.ping().await, Ok(()), "reopened");
+        let tried = fixture.writer.reopened;
+        fixture.pragma("PRAGMA query_only = ON").await;
+        assert_eq!(fixture.settle(&rows).await, [Err(Error::Unavailable)]);
+        assert_eq!(fixture.settle(&rows).await, [Err(Error::Unavailable)]);
+        assert_eq!(fixture.writer.reopened, tried);
+        fixture.wait_to_reopen().await;
+        assert_eq!(fixture.settle(&rows).await, [Ok(())]);
+    }
+
+    #[tokio::test]
+    async fn a_probe_of_a_stuck_writer_is_answered_within_its_second() {
+        let mut fixture = Fixture::new().await;
+        tokio::time::pause();
+        let asked = Instant::now();
+        assert_eq!(fixture.store.ping().await, Err(Error::Unavailable), "nobody runs the writer");
+        assert!(asked.elapsed() >= Duration::from_secs(1) && asked.elapsed() < Duration::from_secs(2));
+        tokio::time::resume();
+        assert!(fixture.writer.step(&mut Vec::new()).await, "takes up the probe that nobody waits for");
+        assert_eq!(fixture.ping().await, Ok(()));
+    }
+
+    /// The entry cannot be written, so the conversation stays; its neighbour in the group is deleted.
+    #[tokio::test]
+    async fn a_deletion_that_cannot_be_audited_does_not_happen() {
+        let mut fixture = Fixture::new().await;
+        let mut ids = Vec::new();
+        for text in ["1", "2"] {
+            let begun = fixture.begin(Target::New(NewConversation::default()), text).await;
+            ids.push(begun.conversation);
+        }
+        fixture
+            .pragma(
+                "CREATE TRIGGER refuse BEFORE INSERT ON audit WHEN new.action = 'refused'                  BEGIN SELECT RAISE(ABORT, 'refused'); END",
+            )
+            .await;
+        let entry = |action| AuditEntry {
+            tenant: owner().tenant,
+            actor: "u".to_owned(),
+            key: None,
+            ip: None,
+            action,
+            object: "conversation".to_owned(),
+            before: None,
+            after: None,
+            request: None,
+        };
+        let (store, mut closing, me) = (fixture.store.clone(), Vec::new(), owner());
+        let (refused, deleted, _) = tokio::join!(
+            store.delete_conversation(&me, ids[0], entry("refused")),
+            store.delete_conversation(&me, ids[1], entry("conversation.delete")),
+            fixture.writer.step(&mut closing)
+        );
+        assert_eq!((refused, deleted), (Err(Error::Inconsistent), Ok(())));
+        assert!(store.conversation(&me, ids[0]).await.is_ok());
+        assert_eq!(store.conversation(&me, ids[1]).await.unwrap_err(), Error::NotFound);
+        let connection = fixture.writer.connection.as_mut().unwrap();
+        let audited: Vec<String> =
+            sqlx::query_scalar("SELECT action FROM audit").fetch_all(connection).await.unwrap();
+        assert_eq!(audited, ["conversation.delete"]);
     }
 }

@@ -64,10 +64,10 @@ async fn a_deleted_conversation_is_unknown_and_its_ledger_stays() {
     let request = opened.ids.request();
     let rows = vec![crate::support::row(&anna(), request, 1)];
     opened.store.finish_turn(turn.lease, completed("Hi"), rows).await.unwrap();
-    opened.store.delete_conversation(&anna(), id).await.unwrap();
+    opened.delete(&anna(), id).await.unwrap();
     assert_eq!(opened.store.conversation(&anna(), id).await.unwrap_err(), Error::NotFound);
     assert_eq!(opened.store.items(&anna(), id, Page::default()).await.unwrap_err(), Error::NotFound);
-    assert_eq!(opened.store.delete_conversation(&anna(), id).await.unwrap_err(), Error::NotFound);
+    assert_eq!(opened.delete(&anna(), id).await.unwrap_err(), Error::NotFound);
     assert!(opened.store.conversations(&anna(), Page::default()).await.unwrap().data.is_empty());
     assert_eq!(opened.store.attempts(&anna().tenant, request).await.unwrap().len(), 1);
 }
@@ -85,7 +85,7 @@ async fn a_foreign_id_answers_like_an_unknown_one() {
             assert_eq!(store.conversation(&stranger, id).await.unwrap_err(), Error::NotFound);
             assert_eq!(store.items(&stranger, id, Page::default()).await.unwrap_err(), Error::NotFound);
             assert_eq!(store.change_conversation(&stranger, id, change).await.unwrap_err(), Error::NotFound);
-            assert_eq!(store.delete_conversation(&stranger, id).await.unwrap_err(), Error::NotFound);
+            assert_eq!(opened.delete(&stranger, id).await.unwrap_err(), Error::NotFound);
             let begun = opened.begin(&stranger, Target::Existing(id), "Hello").await;
             assert_eq!(begun.unwrap_err(), Error::NotFound);
             let mut with_another_agent = opened.turn(&stranger, Target::Existing(id), "Hello");

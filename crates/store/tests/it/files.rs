@@ -21,7 +21,7 @@ async fn deleted_text_is_in_no_file() {
     let long = format!("{secret} {}", "lorem ipsum ".repeat(2000));
     let id = opened.say(&anna(), new(), secret, &long).await;
     let stays = opened.say(&anna(), new(), "this one stays 1748", "yes").await;
-    opened.store.delete_conversation(&anna(), id).await.unwrap();
+    opened.delete(&anna(), id).await.unwrap();
     let opened = opened.reopen().await;
     assert_eq!(opened.texts(&anna(), stays).await.len(), 2);
     let data = opened.data_dir();

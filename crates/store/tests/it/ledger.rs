@@ -1,9 +1,9 @@
 //! The ledger: every attempt once, in groups.
 
 use domain::IdSource;
-use store::{AuditEntry, LedgerRow};
+use store::LedgerRow;
 
-use crate::support::{anna, json, open, owner, row, spawn};
+use crate::support::{anna, open, owner, row, spawn};
 
 #[tokio::test]
 async fn a_settled_attempt_comes_back_with_every_column() {
@@ -118,36 +118,4 @@ async fn slots_run_out_before_the_queue_does() {
     opened.store.settle(row(&anna(), opened.ids.request(), 1)).await.unwrap();
     drop(slots);
     assert!(opened.store.slot().is_ok());
-}
-
-#[tokio::test]
-async fn audit_entries_are_numbered_within_their_tenant() {
-    let opened = open().await;
-    for (tenant, action) in [("acme", "config.reload"), ("other", "config.reload"), ("acme", "key.revoke")] {
-        let entry = AuditEntry {
-            tenant: owner(tenant, "x").tenant,
-            actor: "root".to_owned(),
-            key: anna().key,
-            ip: Some("192.0.2.1".parse().unwrap()),
-            action,
-            object: "config".to_owned(),
-            before: Some(json("1")),
-            after: None,
-            request: Some(opened.ids.request()),
-        };
-        opened.store.audit(entry).await.unwrap();
-    }
-    let path = opened.data_dir().join("parapet.db");
-    let _dir = opened.close().await;
-    let mut connection = crate::files::shell(&path).await;
-    let entries: Vec<(String, i64, String)> =
-        sqlx::query_as("SELECT tenant_id, sequence, action FROM audit ORDER BY tenant_id, sequence")
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-    let entries: Vec<_> = entries.iter().map(|(t, s, a)| (t.as_str(), *s, a.as_str())).collect();
-    assert_eq!(
-        entries,
-        [("acme", 1, "config.reload"), ("acme", 2, "key.revoke"), ("other", 1, "config.reload")]
-    );
 }

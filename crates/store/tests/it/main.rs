@@ -11,6 +11,7 @@
 /// As every other crate of the workspace calls it.
 extern crate parapet_store as store;
 
+mod audit;
 mod conversations;
 mod crash;
 mod files;

@@ -11,8 +11,8 @@ use domain::{
 };
 use serde_json::value::RawValue;
 use store::{
-    Answer, AnswerStatus, BeginTurn, Durability, Error, Json, LedgerRow, Message, NewConversation, Options,
-    Owner, Page, Store, Target, Turn, Writer,
+    Answer, AnswerStatus, AuditEntry, BeginTurn, Durability, Error, Json, LedgerRow, Message,
+    NewConversation, Options, Owner, Page, Store, Target, Turn, Writer,
 };
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -94,6 +94,26 @@ impl Opened {
         let id = turn.conversation;
         self.store.finish_turn(turn.lease, completed(reply), Vec::new()).await.unwrap();
         id
+    }
+
+    pub(crate) async fn delete(&self, owner: &Owner, id: ConversationId) -> Result<(), Error> {
+        let entry = self.entry(owner, "conversation.delete", &id.to_string());
+        self.store.delete_conversation(owner, id, entry).await
+    }
+
+    /// For the audit log, with every column filled.
+    pub(crate) fn entry(&self, owner: &Owner, action: &'static str, object: &str) -> AuditEntry {
+        AuditEntry {
+            tenant: owner.tenant.clone(),
+            actor: owner.user.to_string(),
+            key: owner.key.clone(),
+            ip: Some("192.0.2.1".parse().unwrap()),
+            action,
+            object: object.to_owned(),
+            before: Some(json("1")),
+            after: Some(json("2")),
+            request: Some(self.ids.request()),
+        }
     }
 
     pub(crate) async fn texts(&self, owner: &Owner, id: ConversationId) -> Vec<String> {

@@ -7,7 +7,9 @@ use domain::IdSource;
 use store::{Answer, AnswerStatus, Error, MessageStatus, Order, Page, Target};
 use tokio::time::Instant;
 
-use crate::support::{Opened, agent, anna, answer, completed, new, open, open_in, row, spawn, text};
+use crate::support::{
+    Opened, agent, anna, answer, completed, content, json, new, open, open_in, row, spawn, text,
+};
 
 #[tokio::test]
 async fn the_message_is_there_before_the_answer() {
@@ -233,7 +235,7 @@ async fn a_conversation_deleted_during_its_turn_stays_deleted_and_the_ledger_row
     let opened = open().await;
     let turn = opened.begin(&anna(), new(), "1").await.unwrap();
     let (id, request) = (turn.conversation, opened.ids.request());
-    opened.store.delete_conversation(&anna(), id).await.unwrap();
+    opened.delete(&anna(), id).await.unwrap();
     let finished = opened.store.finish_turn(turn.lease, completed("2"), vec![row(&anna(), request, 1)]).await;
     assert_eq!(finished.unwrap_err(), Error::NotFound);
     assert_eq!(opened.store.attempts(&anna().tenant, request).await.unwrap().len(), 1);
@@ -297,4 +299,43 @@ async fn an_answer_without_content_leaves_the_question_alone() {
     let silent = Answer { content: None, ..answer(AnswerStatus::Failed, "") };
     opened.store.finish_turn(turn.lease, silent, Vec::new()).await.unwrap();
     assert_eq!(opened.texts(&anna(), id).await, ["1"]);
+}
+
+/// The caller was told the answer's id, so it has to be there.
+#[tokio::test]
+async fn a_completed_answer_that_says_nothing_is_stored_and_listed() {
+    for nothing in [content(""), json("[]")] {
+        let opened = open().await;
+        let turn = opened.begin(&anna(), new(), "1").await.unwrap();
+        let (id, answer_id) = (turn.conversation, turn.answer_message);
+        let silent = Answer { content: Some(nothing.clone()), ..completed("") };
+        opened.store.finish_turn(turn.lease, silent, Vec::new()).await.unwrap();
+        let page = Page { order: Order::Ascending, ..Page::default() };
+        let items = opened.store.items(&anna(), id, page).await.unwrap().data;
+        assert_eq!(items.len(), 2);
+        assert_eq!((items[1].id, items[1].status), (answer_id, MessageStatus::Completed));
+        assert_eq!(items[1].content.get(), nothing.get());
+        let next = opened.begin(&anna(), Target::Existing(id), "2").await.unwrap();
+        assert_eq!(
+            next.history.iter().map(|message| message.id).collect::<Vec<_>>(),
+            [items[0].id, answer_id]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_turn_tells_how_long_it_waited_for_the_ones_in_front() {
+    let opened = open().await;
+    tokio::time::pause();
+    let first = opened.begin(&anna(), new(), "1").await.unwrap();
+    assert_eq!(first.waited, Duration::ZERO, "nobody was in front");
+    let id = first.conversation;
+    let (asked, wait, anna) = (Instant::now(), Duration::from_secs(10), anna());
+    let (second, ()) = tokio::join!(opened.begin(&anna, Target::Existing(id), "2"), async {
+        tokio::time::advance(wait).await;
+        tokio::time::resume();
+        opened.store.finish_turn(first.lease, completed("-"), Vec::new()).await.unwrap();
+    });
+    let waited = second.unwrap().waited;
+    assert!(waited >= wait && waited <= asked.elapsed(), "{waited:?}");
 }

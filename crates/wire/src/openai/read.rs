@@ -2,7 +2,7 @@
 
 use domain::{FinishReason, Usage};
 
-use crate::event::{Answer, Choice, Event, Malformed, ToolFragment, UpstreamError};
+use crate::event::{Answer, Choice, Event, Malformed, ToolFragment, UpstreamError, UpstreamKind};
 use crate::json::{Fault, FaultKind, Kind, Scanner, Text};
 use crate::openai::failure::{read_failure, read_flat_failure};
 use crate::openai::usage::read_usage;
@@ -64,6 +64,10 @@ impl<'a> Body<'a> {
             }
         }
         scanner.end()?;
+        if body.error.is_none() && body.choices.iter().flatten().any(|choice| choice.failed) {
+            let kind = UpstreamKind::Server;
+            body.error = Some(UpstreamError { kind, message: None, param: None, code: None });
+        }
         if body.choices.is_none() && body.error.is_none() {
             body.error = read_flat_failure(data);
         }
@@ -89,9 +93,18 @@ fn choice<'a>(scanner: &mut Scanner<'a>, content: &str) -> Result<Choice<'a>, Fa
     while let Some(name) = scanner.member(&mut object)? {
         match &*name.decode() {
             "index" if !scanner.null()? => choice.index = index(scanner)?,
-            "finish_reason" if !scanner.null()? => choice.finish = finish_reason(scanner.string()?),
+            "finish_reason" if !scanner.null()? => {
+                let reason = scanner.string()?;
+                choice.failed |= reason.is("error");
+                choice.finish = finish_reason(reason);
+            }
+            // Not OpenAI's: OpenRouter and others report a failure of the model inside the choice.
+            "error" if !scanner.null()? => {
+                scanner.skip()?;
+                choice.failed = true;
+            }
             name if name == content && !scanner.null()? => said(scanner, &mut choice)?,
-            "index" | "finish_reason" => {}
+            "index" | "finish_reason" | "error" => {}
             name if name == content => {}
             _ => drop(scanner.skip()?),
         }
@@ -109,7 +122,10 @@ fn said<'a>(scanner: &mut Scanner<'a>, choice: &mut Choice<'a>) -> Result<(), Fa
             // Not OpenAI's: `reasoning_content` is DeepSeek's and its followers', `reasoning` OpenRouter's, Groq's
             // and vLLM's. Some send the same text under both names.
             "reasoning_content" | "reasoning" => words(scanner, &mut choice.reasoning, &mut choice.opaque)?,
-            "audio" => choice.opaque |= scanner.peek()? != Kind::Null && !scanner.skip()?.is_empty(),
+            "audio" if !scanner.null()? => {
+                scanner.skip()?;
+                choice.opaque = true;
+            }
             "tool_calls" if !scanner.null()? => {
                 let mut array = scanner.array()?;
                 while scanner.element(&mut array)? {
@@ -126,7 +142,7 @@ fn said<'a>(scanner: &mut Scanner<'a>, choice: &mut Choice<'a>) -> Result<(), Fa
                 function(scanner, &mut fragment)?;
                 choice.tools.push(fragment);
             }
-            "tool_calls" | "function_call" => {}
+            "audio" | "tool_calls" | "function_call" => {}
             _ => drop(scanner.skip()?),
         }
     }

@@ -111,6 +111,42 @@ mod tests {
     }
 
     #[test]
+    fn a_choice_that_failed_is_an_error_and_not_an_end() {
+        for failed in [
+            r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"code":502,"message":"secret"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"error":{"message":"secret"}}]}"#,
+        ] {
+            let error = crate::openai::read_chunk(failed.as_bytes()).unwrap().error;
+            assert_eq!(
+                error.map(|error| (error.kind, error.message)),
+                Some((UpstreamKind::Server, None)),
+                "{failed}"
+            );
+        }
+        let fine = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null,"error":null}]}"#;
+        assert_eq!(crate::openai::read_chunk(fine.as_bytes()).unwrap().error, None);
+    }
+
+    #[test]
+    fn a_member_that_is_null_is_as_good_as_absent() {
+        let members =
+            ["content", "refusal", "reasoning", "reasoning_content", "audio", "tool_calls", "function_call"];
+        for member in members {
+            let chunk =
+                format!(r#"{{"choices":[{{"index":0,"delta":{{"{member}":null,"role":"assistant"}}}}]}}"#);
+            let event = crate::openai::read_chunk(chunk.as_bytes());
+            assert!(!event.unwrap_or_else(|fault| panic!("{member}: {fault}")).commits(), "{member}");
+        }
+        for member in ["usage", "error", "system_fingerprint"] {
+            let chunk = format!(
+                r#"{{"{member}":null,"choices":[{{"index":null,"delta":null,"finish_reason":null}}]}}"#
+            );
+            assert!(crate::openai::read_chunk(chunk.as_bytes()).is_ok(), "{member}");
+        }
+    }
+
+    #[test]
     fn an_empty_finish_reason_is_none() {
         let open = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":""}]}"#;
         assert!(read_all(&[open, "[DONE]"]).is_err());
