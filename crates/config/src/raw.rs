@@ -61,8 +61,8 @@ pub(crate) struct Server {
     pub(crate) public_url: Field<String>,
     /// The largest request body.
     pub(crate) body_limit: Field<SizeText>,
-    /// The most connections at one time to the public API. Not set, or more than that: half of the
-    /// process's limit of open files.
+    /// The most connections at one time to the public API. Not set, or more than that: nearly half
+    /// of the process's limit of open files.
     pub(crate) max_connections: Field<u64>,
     /// How the server stops.
     pub(crate) shutdown: Field<Shutdown>,

@@ -220,7 +220,11 @@ fn conversation_call(agent: &Agent, turn: &Turn, message: String, stream: bool) 
             store::Role::User => Role::User,
             store::Role::Assistant => Role::Assistant,
         };
-        messages.push(Message::text(role, text_of(&past.content)));
+        let text = text_of(&past.content);
+        // An answer that said nothing is kept, but some providers refuse an empty message.
+        if !text.is_empty() {
+            messages.push(Message::text(role, text));
+        }
     }
     messages.push(Message::text(Role::User, message));
     Call { messages, parameters: agent.parameters.clone(), stream, ..Call::default() }

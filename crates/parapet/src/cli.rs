@@ -2,7 +2,7 @@
 //!
 //! Manners: results on stdout, messages on stderr, `--json` for programs, exit code 0 for fine, 1 for findings or a
 //! failed call, 2 for wrong usage or a wrong config. This is the only place that reads the environment.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
+#![expect(clippy::print_stderr, reason = "this is the command line")]
 
 /// Prints to stdout. A reader that has left, as `head` does, ends the command in peace; other failures end it with 1.
 macro_rules! out {

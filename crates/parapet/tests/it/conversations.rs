@@ -161,6 +161,8 @@ async fn conversations_are_created_listed_renamed_and_deleted() {
     assert_eq!((next["data"].as_array().unwrap().len(), &next["has_more"]), (3, &json!(false)));
     let path = format!("/v1/conversations/{}", ids[0]);
     assert_eq!(post(&server, &path, &json!({ "title": "new" })).await.json()["title"], "new");
+    let keyed = Request::new("DELETE", &path).header("idempotency-key", "k1").send(server.public()).await;
+    assert_eq!((keyed.status, keyed.json()["error"]["param"].as_str()), (400, Some("idempotency-key")));
     let deleted = Request::new("DELETE", &path).send(server.public()).await;
     assert_eq!(deleted.json()["deleted"], true);
     assert_eq!(get(&server, &path).await.status, 404);
