@@ -117,7 +117,8 @@ impl App {
         self.metrics.log_lines_dropped.set(gauge(self.log.dropped()));
     }
 
-    /// Work that is always going on: events are written down, idle provider connections are closed in time.
+    /// Work that is always going on: events are written down, idle provider connections are closed in time, the
+    /// data directory is looked after.
     pub(crate) fn spawn_upkeep(self: &Arc<Self>) {
         let (app, events) = (Arc::clone(self), self.events.listen());
         self.tasks.spawn("event log", async move {
@@ -136,6 +137,8 @@ impl App {
                         for endpoint in app.settings().catalog.endpoints() {
                             endpoint.sweep();
                         }
+                        // The store has logged what it found, and refuses writes; `/ready` tells.
+                        let _ = app.store.inspect().await;
                     }
                 }
             }

@@ -2,7 +2,7 @@
 //! the database's own message is logged once, where it happens.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Who can put it right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +71,15 @@ impl Error {
     }
 }
 
-/// Why a store cannot be opened or migrated. Each text names the way out.
+/// Why a store cannot be opened or migrated. Each text names the way out; a source is not in the text of what it
+/// caused, so that a chain of causes says everything once.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the data directory {} cannot be used: {source}", path.display())]
+    #[error(
+        "the data directory {} cannot be used: make it a directory that this user can write to, \
+         or set storage.data_dir",
+        path.display()
+    )]
     DataDir { path: PathBuf, source: io::Error },
     #[error(
         "another process is using the data directory {}: stop it, or give this one its own storage.data_dir",
@@ -91,10 +96,50 @@ pub enum OpenError {
          use the build that applied it"
     )]
     Edited { version: i64 },
-    #[error("migration {version} failed, the database is as it was before it: {reason}")]
+    #[error(
+        "migration {version} failed, the database is as it was before it, so the build that was used before \
+         still runs on it: {reason}"
+    )]
     Migration { version: i64, reason: String },
-    #[error("the storage is full")]
-    Full,
-    #[error("the database {} cannot be opened: {reason}", path.display())]
+    #[error("the disk of the data directory {} is full: make room on it and start again", path.display())]
+    Full { path: PathBuf },
+    #[error(
+        "the database {} cannot be opened ({reason}): let this user read and write it, or put back a copy \
+         if it is damaged",
+        path.display()
+    )]
     Database { path: PathBuf, reason: String },
+}
+
+impl OpenError {
+    /// What the operating system said about something in the data directory.
+    pub(crate) fn of_data_dir(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            _ => Self::DataDir { path, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = OpenError::of_data_dir(Path::new("/data"), refused());
+        assert_eq!(error.source().unwrap().to_string(), refused().to_string());
+        assert!(!error.to_string().contains(&refused().to_string()), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_named() {
+        let error = OpenError::of_data_dir(Path::new("/data"), io::ErrorKind::StorageFull.into());
+        assert!(matches!(&error, OpenError::Full { path } if path == Path::new("/data")));
+        assert!(error.to_string().contains("/data") && error.source().is_none(), "{error}");
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Intent {
     },
     Finish {
         finish: Box<Finish>,
-        /// Let go after the commit: the next turn sees this one's answer.
+        /// Let go after the commit, however late that comes: the next turn sees this one's answer.
         seat: Seat,
         reply: Option<Reply<()>>,
     },
@@ -55,7 +55,12 @@ pub(crate) enum Intent {
         at: UnixMillis,
         reply: Reply<()>,
     },
+    /// Whether there is an obstacle to writing.
     Ping {
+        reply: Reply<()>,
+    },
+    /// The same, after a look at the files.
+    Inspect {
         reply: Reply<()>,
     },
     Close {

@@ -70,8 +70,7 @@ async fn run<T>(
 ) -> Result<T, OpenError> {
     let _lock = DataDirLock::take(data_dir)?;
     let database = Database::new(data_dir);
-    let opened = database.writing(Durability::Full).await;
-    let mut connection = opened.map_err(|error| database.unusable(&error.into()))?;
+    let mut connection = database.created(Durability::Full).await?;
     let result = work(&database, &mut connection).await;
     connection.close().await.map_err(|error| database.unusable(&error.into()))?;
     result

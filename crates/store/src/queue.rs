@@ -15,30 +15,31 @@ use crate::intent::Intent;
 use crate::ledger::LedgerRow;
 
 /// Places in all. The queue's memory grows with what is in it, not with this.
-const CAPACITY: usize = 32 * 1024;
+pub(crate) const CAPACITY: usize = 32 * 1024;
 /// Places that are never kept.
 const HEADROOM: usize = 1024;
 
 /// The writer's end.
 pub(crate) struct Receiver {
     pub(crate) intents: mpsc::Receiver<Intent>,
-    /// Goes away with the writer, however that ends.
-    _alive: watch::Sender<()>,
+    /// What stops every write, as long as it does. Goes away with the writer, however that ends.
+    pub(crate) obstacle: watch::Sender<Option<Error>>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
     sender: mpsc::Sender<Intent>,
     counters: Arc<Counters>,
-    alive: watch::Receiver<()>,
+    obstacle: watch::Receiver<Option<Error>>,
 }
 
 impl Queue {
     pub(crate) fn new() -> (Self, Receiver, Arc<Counters>) {
         let (sender, intents) = mpsc::channel(CAPACITY);
-        let (_alive, alive) = watch::channel(());
+        let (tell, obstacle) = watch::channel(None);
         let counters = Arc::new(Counters::default());
-        (Self { sender, counters: Arc::clone(&counters), alive }, Receiver { intents, _alive }, counters)
+        let receiver = Receiver { intents, obstacle: tell };
+        (Self { sender, counters: Arc::clone(&counters), obstacle }, receiver, counters)
     }
 
     /// Hands an intent over and waits for what became of it.
@@ -50,11 +51,25 @@ impl Queue {
         let place = self.sender.reserve().await.map_err(|_| Error::Unavailable)?;
         self.counters.queued.fetch_add(1, Ordering::Relaxed);
         place.send(intent(reply));
-        outcome(answer, self.alive.clone()).await
+        outcome(answer, self.obstacle.clone()).await
     }
 
-    /// Keeps a place, if there is one to spare.
+    /// Refuses while nothing can be written, as far as is known.
+    pub(crate) fn unobstructed(&self) -> Result<(), Error> {
+        self.obstacle.borrow().map_or(Ok(()), Err)
+    }
+
+    /// Waits until nothing can be written any more; why.
+    pub(crate) async fn obstructed(&self) -> Error {
+        match self.obstacle.clone().wait_for(Option::is_some).await {
+            Ok(obstacle) => obstacle.unwrap_or(Error::Unavailable),
+            Err(_) => Error::Unavailable,
+        }
+    }
+
+    /// Keeps a place, if there is one to spare and what it is for could be written.
     pub(crate) fn slot(&self) -> Result<Slot, Error> {
+        self.unobstructed()?;
         if self.sender.capacity() <= HEADROOM {
             return Err(if self.sender.is_closed() { Error::Unavailable } else { Error::Overloaded });
         }
@@ -62,7 +77,7 @@ impl Queue {
             mpsc::error::TrySendError::Full(_) => Error::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Error::Unavailable,
         })?;
-        Ok(Slot { place, counters: Arc::clone(&self.counters), alive: self.alive.clone() })
+        Ok(Slot { place, counters: Arc::clone(&self.counters), obstacle: self.obstacle.clone() })
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -75,19 +90,21 @@ impl Queue {
 pub struct Slot {
     place: mpsc::OwnedPermit<Intent>,
     counters: Arc<Counters>,
-    alive: watch::Receiver<()>,
+    obstacle: watch::Receiver<Option<Error>>,
 }
 
 impl Slot {
     /// Settles the attempts and waits until they are durable. Rows that are already there stay as they are.
     ///
     /// # Errors
-    /// [`Error::Full`] and [`Error::Unavailable`]: nothing is written.
+    /// [`Error::Full`] and [`Error::Unavailable`]: nothing is written yet. The writer keeps the rows, and writes them
+    /// as soon as the storage takes them.
     pub async fn settle(self, rows: Vec<LedgerRow>) -> Result<(), Error> {
         self.ask(|reply| Intent::Settle { rows, reply: Some(reply) }).await
     }
 
-    /// Settles the attempts without waiting, for code that cannot: a body that is dropped.
+    /// Settles the attempts without waiting, for code that cannot: a body that is dropped. What cannot be written is
+    /// kept, as by [`settle`](Slot::settle).
     pub fn post(self, rows: Vec<LedgerRow>) {
         self.send(Intent::Settle { rows, reply: None });
     }
@@ -97,9 +114,9 @@ impl Slot {
         intent: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Intent,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        let alive = self.alive.clone();
+        let obstacle = self.obstacle.clone();
         self.send(intent(reply));
-        outcome(answer, alive).await
+        outcome(answer, obstacle).await
     }
 
     pub(crate) fn send(self, intent: Intent) {
@@ -112,12 +129,12 @@ impl Slot {
 /// does not tell that the writer is gone.
 async fn outcome<T>(
     mut answer: oneshot::Receiver<Result<T, Error>>,
-    mut alive: watch::Receiver<()>,
+    mut obstacle: watch::Receiver<Option<Error>>,
 ) -> Result<T, Error> {
     tokio::select! {
         biased;
         answer = &mut answer => answer.unwrap_or(Err(Error::Unavailable)),
-        _ = alive.changed() => answer.try_recv().unwrap_or(Err(Error::Unavailable)),
+        _ = obstacle.wait_for(|_| false) => answer.try_recv().unwrap_or(Err(Error::Unavailable)),
     }
 }
 
@@ -134,6 +151,10 @@ pub struct Stats {
     pub ledger_rows: u64,
     /// Groups that could not be committed.
     pub failed_groups: u64,
+    /// Settlements and ends of turns that could not be written and will be when the storage takes them.
+    pub kept: u64,
+    /// Those that could not be kept either.
+    pub lost: u64,
     /// The last commit; none since the start.
     pub last_commit: Option<UnixMillis>,
 }
@@ -145,6 +166,8 @@ pub(crate) struct Counters {
     intents: AtomicU64,
     ledger_rows: AtomicU64,
     failed_groups: AtomicU64,
+    kept: AtomicU64,
+    lost: AtomicU64,
     /// Unix milliseconds, 0 before the first.
     last_commit: AtomicI64,
 }
@@ -165,7 +188,15 @@ impl Counters {
         self.failed_groups.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn stats(&self) -> Stats {
+    pub(crate) fn keeping(&self, kept: usize) {
+        self.kept.store(kept as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lost(&self, number: usize) {
+        self.lost.fetch_add(number as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
         let last_commit = self.last_commit.load(Ordering::Relaxed);
         Stats {
             queued: self.queued.load(Ordering::Relaxed),
@@ -173,6 +204,8 @@ impl Counters {
             intents: self.intents.load(Ordering::Relaxed),
             ledger_rows: self.ledger_rows.load(Ordering::Relaxed),
             failed_groups: self.failed_groups.load(Ordering::Relaxed),
+            kept: self.kept.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
             last_commit: (last_commit != 0).then_some(UnixMillis(last_commit)),
         }
     }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::audit::AuditEntry;
 use crate::conversation::{Change, Conversation, Json, List, Message, NewConversation, Owner, Page};
 use crate::error::{Error, OpenError};
-use crate::intent::{Begin, Begun, Create, Intent, TurnKey};
+use crate::intent::{Begin, Begun, Create, Intent, Reply, TurnKey};
 use crate::ledger::LedgerRow;
 use crate::queue::{Queue, Slot, Stats};
 use crate::seats::{Seat, Seats};
@@ -20,7 +20,7 @@ use crate::title::title_of;
 use crate::turn::{Answer, BeginTurn, Lease, Target, Turn};
 
 /// A writer that has not answered a probe by then is stuck.
-const PING_WITHIN: Duration = Duration::from_secs(1);
+const PROBE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a commit survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Store {
     /// Settles one attempt: durable when it returns. The same attempt again changes nothing.
     ///
     /// # Errors
-    /// [`Error::Full`] and [`Error::Unavailable`].
+    /// [`Error::Full`] and [`Error::Unavailable`]: the row is kept as by [`Slot::settle`].
     pub async fn settle(&self, row: LedgerRow) -> Result<(), Error> {
         self.queue.ask(|reply| Intent::Settle { rows: vec![row], reply: Some(reply) }).await
     }
@@ -77,7 +77,9 @@ impl Store {
     /// Keeps a place in the write queue, so that a later [`Slot::post`] cannot be refused.
     ///
     /// # Errors
-    /// [`Error::Overloaded`] if none is left, [`Error::Unavailable`] if the store is closed.
+    /// [`Error::Overloaded`] if none is left, [`Error::Unavailable`] if the store is closed. [`Error::Full`] and
+    /// [`Error::Unavailable`] at once while it is known that nothing can be written: what cannot be booked is better
+    /// not begun.
     pub fn slot(&self) -> Result<Slot, Error> {
         self.queue.slot()
     }
@@ -177,7 +179,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::WrongAgent`]; [`Error::Busy`] at the deadline or if too many wait already;
-    /// [`Error::Overloaded`], [`Error::Full`] and [`Error::Unavailable`].
+    /// [`Error::Overloaded`], [`Error::Full`] and [`Error::Unavailable`], the last two also at once, and while it
+    /// waits, as [`slot`](Store::slot) does.
     pub async fn begin_turn(&self, turn: BeginTurn) -> Result<Turn, Error> {
         let BeginTurn { owner, conversation, agent, request, content, wait_until, history_limit } = turn;
         let (id, new) = match conversation {
@@ -185,7 +188,12 @@ impl Store {
             Target::New(new) => (self.ids.conversation(), Some(new)),
         };
         let asked = Instant::now();
-        let seat = self.seats.take(&owner, id, wait_until).await?;
+        self.queue.unobstructed()?;
+        let seat = tokio::select! {
+            seat = self.seats.take(&owner, id, wait_until) => seat?,
+            // The turn in front may be one whose end is kept until there is room for it.
+            error = self.queue.obstructed() => return Err(error),
+        };
         let waited = asked.elapsed();
         let create = new.map(|new| {
             let mut create = self.create(&owner, &agent, new, id);
@@ -238,7 +246,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`] if the conversation was deleted meanwhile: the ledger rows are durable all the same.
-    /// [`Error::Full`] and [`Error::Unavailable`]: nothing was written, and the turn counts as failed.
+    /// [`Error::Full`] and [`Error::Unavailable`]: nothing is written yet. The writer keeps answer and rows and writes
+    /// them as soon as the storage takes them; the conversation's next turn begins after that.
     pub async fn finish_turn(&self, lease: Lease, answer: Answer, rows: Vec<LedgerRow>) -> Result<(), Error> {
         lease.finish(answer, rows).await
     }
@@ -252,14 +261,26 @@ impl Store {
         self.queue.ask(|reply| Intent::Audit { entry: Box::new(entry), at, reply }).await
     }
 
-    /// Whether the writer answers within a second and has a database that takes writes, as far as it knows: a
-    /// probe writes nothing itself.
+    /// Whether the writer answers within a second and has a database that takes writes, as far as it knows: this
+    /// writes nothing itself.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::Full`] and [`Error::Unavailable`].
     pub async fn ping(&self) -> Result<(), Error> {
-        let ping = self.queue.ask(|reply| Intent::Ping { reply });
-        timeout(PING_WITHIN, ping).await.unwrap_or(Err(Error::Unavailable))
+        self.probe(|reply| Intent::Ping { reply }).await
+    }
+
+    /// Looks whether the data directory still has the files that are open, to be called every few seconds. If it has
+    /// not, that is logged once and every write refused until they are back.
+    ///
+    /// # Errors
+    /// As [`ping`](Store::ping).
+    pub async fn inspect(&self) -> Result<(), Error> {
+        self.probe(|reply| Intent::Inspect { reply }).await
+    }
+
+    async fn probe(&self, intent: impl FnOnce(Reply<()>) -> Intent) -> Result<(), Error> {
+        timeout(PROBE_WITHIN, self.queue.ask(intent)).await.unwrap_or(Err(Error::Unavailable))
     }
 
     #[must_use]

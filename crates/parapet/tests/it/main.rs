@@ -21,4 +21,5 @@ mod failures;
 mod lifecycle;
 mod metrics;
 mod secrets;
+mod storage;
 mod stream;

@@ -1,5 +1,8 @@
 //! How connections are opened.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use super::failure::{Failure, Kind};
 use crate::error::OpenError;
+use crate::identity::Identified;
 use crate::store::Durability;
 
 const FILE: &str = "parapet.db";
@@ -30,10 +34,33 @@ impl Database {
         Self { path: data_dir.join(FILE) }
     }
 
-    /// The writing connection; creates the file if it is missing.
-    pub(crate) async fn writing(&self, durability: Durability) -> Result<SqliteConnection, sqlx::Error> {
+    /// The writing connection; creates the file if it is missing, for nobody else to read. SQLite gives the log and
+    /// its index the same mode.
+    pub(crate) async fn created(&self, durability: Durability) -> Result<SqliteConnection, OpenError> {
+        let created = File::options().write(true).create_new(true).mode(0o600).open(&self.path);
+        match created {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(OpenError::of_data_dir(self.data_dir(), error));
+            }
+            Ok(_) | Err(_) => {}
+        }
+        self.writing(durability).await.map_err(|error| self.unusable(&error.into()))
+    }
+
+    /// The files that hold what was written.
+    pub(super) async fn files(&self) -> Result<Vec<Identified>, Failure> {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        let mut files = Vec::with_capacity(2);
+        for path in [self.path.clone(), log.into()] {
+            let gone = |_| Failure::broken("the database's files are not where they were opened");
+            files.push(Identified::at(path).await.map_err(gone)?);
+        }
+        Ok(files)
+    }
+
+    async fn writing(&self, durability: Durability) -> Result<SqliteConnection, sqlx::Error> {
         self.options()
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(match durability {
                 Durability::Full => SqliteSynchronous::Full,
@@ -68,11 +95,15 @@ impl Database {
 
     pub(crate) fn unusable(&self, failure: &Failure) -> OpenError {
         match failure.kind {
-            Kind::Full => OpenError::Full,
+            Kind::Full => OpenError::Full { path: self.data_dir().to_owned() },
             Kind::Contradiction | Kind::Broken => {
                 OpenError::Database { path: self.path.clone(), reason: failure.to_string() }
             }
         }
+    }
+
+    pub(super) fn data_dir(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
     }
 
     fn options(&self) -> SqliteConnectOptions {
@@ -90,6 +121,16 @@ impl Database {
 pub(super) async fn checkpoint(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
     Ok(row.try_get::<i64, _>(0)? == 0)
+}
+
+/// What one page more would not prove: that a turn fits, and its answer. The table is never there for anyone else.
+const ROOM: &str = "BEGIN IMMEDIATE; CREATE TABLE room (taken BLOB); INSERT INTO room VALUES (zeroblob(65536)); \
+     DROP TABLE room; COMMIT";
+
+/// Writes a little and takes it back.
+pub(super) async fn prove_room(connection: &mut SqliteConnection) -> Result<(), Failure> {
+    sqlx::raw_sql(ROOM).execute(connection).await?;
+    Ok(())
 }
 
 /// Empties the log and closes.

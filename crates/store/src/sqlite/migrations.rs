@@ -96,7 +96,7 @@ fn refused(database: &Database, error: MigrateError) -> OpenError {
         MigrateError::ExecuteMigration(source, version) => {
             let failure = Failure::from(source);
             if failure.kind == Kind::Full {
-                OpenError::Full
+                database.unusable(&failure)
             } else {
                 OpenError::Migration { version, reason: failure.to_string() }
             }

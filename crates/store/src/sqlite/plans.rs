@@ -33,7 +33,7 @@ const STATEMENTS: &[(&str, &str)] = &[
 async fn no_statement_scans_a_table_or_sorts() {
     let dir = tempfile::tempdir().unwrap();
     let database = Database::new(dir.path());
-    let mut connection = database.writing(Durability::Relaxed).await.unwrap();
+    let mut connection = database.created(Durability::Relaxed).await.unwrap();
     migrations::up(&database, &mut connection).await.unwrap();
     for (name, statement) in STATEMENTS {
         for part in statement.split("; ") {

@@ -1,5 +1,7 @@
 //! What is peculiar to SQLite's files: room, deleted text, damage.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use domain::IdSource;
@@ -7,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use store::Error;
 
-use crate::support::{anna, completed, new, open, row};
+use crate::support::{anna, completed, new, open, open_in, row};
 
 /// A connection beside the store's.
 pub(crate) async fn shell(path: &Path) -> SqliteConnection {
@@ -41,13 +43,28 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn the_data_directory_is_closed_to_others() {
-    use std::os::unix::fs::PermissionsExt;
     let opened = open().await;
-    let mode = std::fs::metadata(opened.data_dir()).unwrap().permissions().mode();
-    assert_eq!(mode & 0o077, 0);
+    assert_eq!(mode(&opened.data_dir()), 0o700);
+}
+
+#[tokio::test]
+async fn the_files_are_closed_to_others_in_a_directory_that_is_open_to_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
+    let opened = open_in(dir).await;
+    opened.say(&anna(), new(), "1", "2").await;
+    for name in ["parapet.db", "parapet.db-wal", "parapet.db-shm", "parapet.lock"] {
+        assert_eq!(mode(&data.join(name)), 0o600, "{name}");
+    }
+    assert_eq!(mode(&data), 0o755, "whose directory it is has decided about it");
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 #[tokio::test]
