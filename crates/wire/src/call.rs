@@ -13,7 +13,6 @@ use crate::json::{Fault, FaultKind, MAX_DEPTH, check};
 /// One request to a model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call {
-    pub model: String,
     pub messages: Vec<Message>,
     pub tools: Vec<Tool>,
     pub tool_choice: Option<ToolChoice>,
@@ -22,7 +21,7 @@ pub struct Call {
     /// The caller's own word for its end user.
     pub user: Option<String>,
     pub stream: bool,
-    /// Top-level members of the original that have no place here, in order; the first 64.
+    /// What the original asks beyond this, as paths into it, in order; the first 64.
     pub uncarried: Vec<String>,
 }
 
@@ -43,7 +42,12 @@ pub struct Parameters {
     pub response_format: Option<ResponseFormat>,
     pub logprobs: Option<bool>,
     pub top_logprobs: Option<u32>,
+    /// How hard to think: `none`, `minimal`, `low`, `medium`, `high`, or a newer word.
     pub reasoning_effort: Option<String>,
+    /// The most tokens to think with; 0: not at all.
+    pub reasoning_budget: Option<u64>,
+    /// Only the likeliest tokens, this many.
+    pub top_k: Option<u64>,
 }
 
 impl Parameters {
@@ -63,6 +67,8 @@ impl Parameters {
             logprobs: self.logprobs.or(defaults.logprobs),
             top_logprobs: self.top_logprobs.or(defaults.top_logprobs),
             reasoning_effort: self.reasoning_effort.or_else(|| defaults.reasoning_effort.clone()),
+            reasoning_budget: self.reasoning_budget.or(defaults.reasoning_budget),
+            top_k: self.top_k.or(defaults.top_k),
         }
     }
 }
@@ -76,6 +82,8 @@ pub struct Message {
     pub tool_calls: Vec<ToolCall>,
     /// Of a tool's message: the call it answers.
     pub tool_call_id: Option<String>,
+    /// Of a tool's message: the tool failed, and the content says how.
+    pub tool_failed: bool,
     pub name: Option<String>,
 }
 
@@ -83,7 +91,7 @@ impl Message {
     #[must_use]
     pub fn text(role: Role, text: impl Into<String>) -> Self {
         let content = vec![Part::Text(text.into())];
-        Self { role, content, tool_calls: Vec::new(), tool_call_id: None, name: None }
+        Self { role, content, tool_calls: Vec::new(), tool_call_id: None, tool_failed: false, name: None }
     }
 
     /// Its text parts, joined.
@@ -142,8 +150,72 @@ pub enum Part {
         url: String,
         detail: Option<String>,
     },
+    /// A document. `url` is `https:` or `data:`.
+    File {
+        url: String,
+        name: Option<String>,
+    },
+    /// Sound in base64; `format` is `wav`, `mp3`, ….
+    Audio {
+        data: String,
+        format: String,
+    },
+    /// What the model thought before it spoke.
+    Reasoning(Reasoning),
     /// Anything else, in the dialect it came in.
     Other(Json),
+}
+
+/// A model's thought. Its text is for people; its signature is for the provider it came from, which wants it back
+/// unchanged on later turns and is the only one to be given it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reasoning {
+    pub text: String,
+    pub signature: Option<Signature>,
+}
+
+/// A provider's seal on a thought, or the thought itself encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    pub origin: Origin,
+    pub data: String,
+    /// `data` is the thought itself, which nobody else can read.
+    pub encrypted: bool,
+    /// The id of the tool call that it belongs to.
+    pub tool_call: Option<String>,
+}
+
+/// Whose signature it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    Anthropic,
+    Gemini,
+}
+
+impl Origin {
+    pub const ALL: [Self; 2] = [Self::Anthropic, Self::Gemini];
+
+    /// The `format` of a `reasoning_details` entry, as OpenRouter names them.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic-claude-v1",
+            Self::Gemini => "google-gemini-v1",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.as_str() == text)
+    }
+}
+
+/// Media type and base64 data of a `data:` URL (RFC 2397); none if it is another URL, or not in base64.
+#[must_use]
+pub fn data_url(url: &str) -> Option<(&str, &str)> {
+    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
+    let media = head.strip_suffix(";base64")?;
+    Some((media.split(';').next().filter(|media| !media.is_empty()).unwrap_or("text/plain"), data))
 }
 
 /// A call the model asks for. `arguments` is the model's text: usually, not surely, a JSON object.

@@ -2,12 +2,15 @@
 //!
 //! One piece of a stream is an [`Event`], a whole unary answer an [`Answer`]; both are made of [`Choice`]s, which
 //! borrow their texts from the bytes they were read from. An event may say several things at once, as a chunk
-//! of the chat dialect does: text and a finish reason, or usage beside choices.
+//! of the chat dialect does: text and a finish reason, or usage beside choices. The pieces of one choice stand in
+//! the order in which they were said.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use domain::{FinishReason, Usage};
 
+use crate::call::Origin;
 use crate::json::{Fault, FaultKind, Text};
 
 /// One piece of an answer stream.
@@ -36,13 +39,35 @@ impl Event<'_> {
     }
 }
 
-/// A whole answer.
+/// A whole answer. What one choice says may come in several entries of the same index, in the order it was said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer<'a> {
     pub choices: Vec<Choice<'a>>,
     pub usage: Option<Usage>,
     /// The provider reports a failure in the body of a success.
     pub error: Option<UpstreamError>,
+}
+
+impl<'a> Answer<'a> {
+    /// What the model says in the choice `index`, or in which words it declines.
+    #[must_use]
+    pub fn said(&self, index: u32) -> Cow<'a, str> {
+        let pieces = || self.choices.iter().filter(move |choice| choice.index == index);
+        let texts = join(pieces().map(|choice| choice.text));
+        if texts.is_empty() { join(pieces().map(|choice| choice.refusal)) } else { texts }
+    }
+
+    /// Why the choice `index` ended.
+    #[must_use]
+    pub fn finish(&self, index: u32) -> Option<FinishReason> {
+        self.choices.iter().filter(|choice| choice.index == index).find_map(|choice| choice.finish)
+    }
+}
+
+fn join<'a>(texts: impl Iterator<Item = Text<'a>>) -> Cow<'a, str> {
+    let mut texts = texts.filter(|text| !text.is_empty());
+    let first = texts.next().unwrap_or_default().decode();
+    texts.fold(first, |all, text| all + text.decode())
 }
 
 /// What one of the parallel answers gains. A text that is not there is empty.
@@ -52,6 +77,8 @@ pub struct Choice<'a> {
     pub text: Text<'a>,
     pub refusal: Text<'a>,
     pub reasoning: Text<'a>,
+    /// Seals the reasoning so far, or is a thought that cannot be read.
+    pub signature: Option<Signature<'a>>,
     pub tools: Vec<ToolFragment<'a>>,
     /// There is content that has no text here: audio, content parts.
     pub opaque: bool,
@@ -67,6 +94,7 @@ impl Choice<'_> {
             || !self.reasoning.is_empty()
             || !self.refusal.is_empty()
             || !self.tools.is_empty()
+            || self.signature.is_some()
             || self.opaque
     }
 
@@ -78,7 +106,18 @@ impl Choice<'_> {
     }
 }
 
-/// A part of a tool call: `id` and `name` come with its first fragment, `arguments` in pieces.
+/// What the provider wants back on a later turn ([`crate::call::Signature`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature<'a> {
+    pub origin: Origin,
+    pub data: Text<'a>,
+    pub encrypted: bool,
+    /// The index of the tool call that it belongs to.
+    pub tool: Option<u32>,
+}
+
+/// A part of a tool call: `id` and `name` come with its first fragment, `arguments` in pieces. A provider that gives
+/// its calls no ids leaves `id` empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ToolFragment<'a> {
     /// Which of the choice's tool calls.

@@ -6,15 +6,27 @@
 //! so fields this crate has never heard of survive, to the byte.
 //!
 //! No I/O, no clock, no task. Everything that is read is bounded by its caller (body size, event size) and by
-//! [`json::MAX_DEPTH`]. A further dialect is a further module beside [`openai`] with the same verbs: `encode`,
-//! `StreamReader`, `read_answer`, `read_error`, and, where callers may speak it, `ChatRequest` and the writers.
+//! [`json::MAX_DEPTH`].
+//!
+//! Two sides, and a neutral middle between them:
+//! - callers speak a [`dialect::Dialect`] to us: requests are parsed, answers and errors are written;
+//! - providers are [`provider::Codec`]s: requests are written, answers and errors are read. A further provider is
+//!   one module with a codec, one line in [`provider::KINDS`], and its golden files.
 
 pub mod agent;
+pub mod anthropic;
+pub mod azure;
 pub mod call;
+pub mod dialect;
+pub mod embedding;
 pub mod error;
 pub mod event;
+pub mod gemini;
 pub mod json;
+pub mod lines;
+pub mod ollama;
 pub mod openai;
+pub mod provider;
 pub mod sse;
 
 mod scrub;

@@ -8,8 +8,12 @@
 //! Source: the public API reference and OpenAPI document of the dialect. Compatible servers differ from it in
 //! ways that are read leniently where money, truth and safety do not depend on it, and named where they are.
 
+mod answer;
+mod codec;
+mod embedding;
 mod encode;
 mod failure;
+mod models;
 mod neutral;
 mod read;
 mod request;
@@ -18,13 +22,16 @@ mod stream;
 mod usage;
 mod write;
 
-pub use encode::encode;
+pub use answer::{AnswerWriter, answer};
+pub use codec::{COMPATIBLE, OPENAI};
+pub use embedding::{EmbeddingRequest, embeddings};
+pub use encode::{carries, encode};
 pub use failure::read_error;
 pub use read::{read_answer, read_chunk};
-pub use request::{ChatRequest, MessageFacts, Refused};
+pub use request::{ChatRequest, MessageFacts};
 pub use rewrite::rewrite;
 pub use stream::StreamReader;
-pub use write::{ChunkWriter, DONE, Head, completion, write_error, write_error_event};
+pub use write::{ChunkWriter, DONE, completion, write_error, write_error_event};
 
 /// How a provider's version of the dialect differs where we write members of our own accord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

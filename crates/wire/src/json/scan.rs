@@ -248,6 +248,12 @@ impl<'a> Scanner<'a> {
         Ok(Span { start, end: self.at })
     }
 
+    /// The next value, whatever it is, as it is written.
+    pub(crate) fn value(&mut self) -> Result<&'a str, Fault> {
+        let Span { start, end } = self.skip()?;
+        Ok(self.text.get(start..end).unwrap_or_default())
+    }
+
     /// Nothing but white space may follow.
     pub(crate) fn end(&mut self) -> Result<(), Fault> {
         self.space();

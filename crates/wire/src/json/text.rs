@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// A JSON string as it stands between its quotes. Decoding is left to whoever needs the characters: most
+/// A text of a JSON body, usually a string as it stands between its quotes. Decoding is left to whoever needs the characters: most
 /// strings that pass through are never looked into.
 #[derive(Clone, Copy, Default)]
 pub struct Text<'a> {
@@ -10,6 +10,12 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// Text that is not a JSON string's inside: a tool call's arguments that came as an object, say.
+    #[must_use]
+    pub const fn plain(text: &'a str) -> Self {
+        Self { raw: text, escaped: false }
+    }
+
     /// `raw` has been checked: every backslash in it starts a whole escape sequence.
     pub(crate) const fn new(raw: &'a str, escaped: bool) -> Self {
         Self { raw, escaped }

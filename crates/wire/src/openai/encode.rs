@@ -7,17 +7,36 @@ use serde_json::value::RawValue;
 use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
 use crate::json::{write_json, write_str};
 use crate::openai::Flavor;
+use crate::provider::Uncarried;
+
+/// Whether everything that `call` asks has a place in this dialect.
+///
+/// # Errors
+/// The first member that has none.
+pub fn carries(call: &Call) -> Result<(), Uncarried> {
+    if let Some(member) = call.uncarried.first() {
+        return Err(Uncarried::new(member.clone()));
+    }
+    if call.parameters.top_k.is_some() {
+        return Err(Uncarried::new("top_k"));
+    }
+    let by_address = |part: &Part| matches!(part, Part::File { url, .. } if !url.starts_with("data:"));
+    if call.messages.iter().flat_map(|message| &message.content).any(by_address) {
+        return Err(Uncarried::new("file"));
+    }
+    Ok(())
+}
 
 /// A chat request. With `want_usage` a stream is asked to report its usage.
 #[must_use]
-pub fn encode(call: &Call, flavor: Flavor, want_usage: bool) -> Bytes {
+pub fn encode(call: &Call, model: &str, flavor: Flavor, want_usage: bool) -> Bytes {
     let texts = call.messages.iter().flat_map(|message| &message.content).map(|part| match part {
         Part::Text(text) => text.len(),
         _ => 128,
     });
     let mut out = BytesMut::with_capacity(texts.sum::<usize>() + 64 * call.messages.len() + 512);
     out.extend_from_slice(b"{\"model\":");
-    write_str(&mut out, &call.model);
+    write_str(&mut out, model);
     out.extend_from_slice(b",\"messages\":");
     write_json(&mut out, &call.messages.iter().map(MessageOut::from).collect::<Vec<_>>());
     if !call.tools.is_empty() {
@@ -127,7 +146,30 @@ enum PartOut<'a> {
         kind: &'static str,
         image_url: ImageUrl<'a>,
     },
+    File {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        file: File<'a>,
+    },
+    Audio {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        input_audio: Audio<'a>,
+    },
     Other(&'a RawValue),
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    file_data: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Audio<'a> {
+    data: &'a str,
+    format: &'a str,
 }
 
 #[derive(Serialize)]
@@ -199,7 +241,7 @@ impl<'a> From<&'a Message> for MessageOut<'a> {
             [] if message.tool_calls.is_empty() => Content::Text(""),
             [] => Content::Null,
             [Part::Text(text)] => Content::Text(text),
-            parts => Content::Parts(parts.iter().map(PartOut::from).collect()),
+            parts => Content::Parts(parts.iter().filter_map(PartOut::of).collect()),
         };
         Self {
             role: message.role.as_str(),
@@ -211,16 +253,24 @@ impl<'a> From<&'a Message> for MessageOut<'a> {
     }
 }
 
-impl<'a> From<&'a Part> for PartOut<'a> {
-    fn from(part: &'a Part) -> Self {
-        match part {
+impl<'a> PartOut<'a> {
+    /// None for a thought: this dialect has no place for those of other turns.
+    fn of(part: &'a Part) -> Option<Self> {
+        Some(match part {
             Part::Text(text) => Self::Text { kind: "text", text },
             Part::Refusal(refusal) => Self::Refusal { kind: "refusal", refusal },
             Part::Image { url, detail } => {
                 Self::Image { kind: "image_url", image_url: ImageUrl { url, detail: detail.as_deref() } }
             }
+            Part::File { url, name } => {
+                Self::File { kind: "file", file: File { file_data: url, filename: name.as_deref() } }
+            }
+            Part::Audio { data, format } => {
+                Self::Audio { kind: "input_audio", input_audio: Audio { data, format } }
+            }
+            Part::Reasoning(_) => return None,
             Part::Other(json) => Self::Other(json.raw()),
-        }
+        })
     }
 }
 

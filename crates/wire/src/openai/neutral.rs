@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use crate::call::{Call, Json, Message, Part, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
 use crate::json;
-use crate::openai::{ChatRequest, Refused};
+use crate::dialect::Refused;
+use crate::openai::ChatRequest;
 
 /// Unknown members that are named: enough to refuse a request by, and no more memory than that.
 const MAX_UNCARRIED: usize = 64;
@@ -19,7 +20,7 @@ impl ChatRequest {
     /// # Errors
     /// If a member that has a neutral form does not have the dialect's.
     pub fn to_call(&self) -> Result<Call, Refused> {
-        let mut call = Call { model: self.model().to_owned(), stream: self.stream(), ..Call::default() };
+        let mut call = Call { stream: self.stream(), ..Call::default() };
         json::members(self.body(), |name, span| match span.of(self.body()) {
             b"null" => Ok(()),
             value => read_member(&mut call, &name.decode(), value),
@@ -131,6 +132,20 @@ struct PartIn {
     text: Option<String>,
     refusal: Option<String>,
     image_url: Option<ImageUrlIn>,
+    file: Option<FileIn>,
+    input_audio: Option<AudioIn>,
+}
+
+#[derive(Deserialize)]
+struct FileIn {
+    file_data: Option<String>,
+    filename: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AudioIn {
+    data: String,
+    format: String,
 }
 
 #[derive(Deserialize)]
@@ -196,17 +211,24 @@ impl MessageIn<'_> {
             content,
             tool_calls: tool_calls.collect(),
             tool_call_id: self.tool_call_id,
+            tool_failed: false,
             name: self.name,
         })
     }
 }
 
 fn part(raw: &RawValue) -> Option<Part> {
-    let PartIn { kind, text, refusal, image_url } = serde_json::from_str(raw.get()).ok()?;
+    let PartIn { kind, text, refusal, image_url, file, input_audio } = serde_json::from_str(raw.get()).ok()?;
     match &*kind {
         "text" => text.map(Part::Text),
         "refusal" => refusal.map(Part::Refusal),
         "image_url" => image_url.map(|ImageUrlIn { url, detail }| Part::Image { url, detail }),
+        // A file by its id is one of the provider's own.
+        "file" => Some(match file? {
+            FileIn { file_data: Some(url), filename: name } => Part::File { url, name },
+            FileIn { file_data: None, .. } => Part::Other(Json::from(raw)),
+        }),
+        "input_audio" => input_audio.map(|AudioIn { data, format }| Part::Audio { data, format }),
         _ => Some(Part::Other(Json::from(raw))),
     }
 }

@@ -12,19 +12,10 @@ mod tests;
 use bytes::{Bytes, BytesMut};
 
 use crate::call::{Message, Parameters, Role};
+use crate::dialect::Refused;
 use crate::json::{Edit, Scanner, Span, splice, write_str};
 use crate::openai::Flavor;
 use crate::openai::encode::parameter_members;
-
-/// Why a request is not passed on: the caller's fault, HTTP 400, `invalid_request_error`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refused {
-    /// The member at fault, as a path: `messages[3].role`.
-    pub param: Option<String>,
-    pub message: String,
-    pub code: &'static str,
-}
 
 /// What is known of one message without parsing it fully.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,20 +4,12 @@ use bytes::{Bytes, BytesMut};
 use domain::{FinishReason, Usage};
 use serde::Serialize;
 
+use crate::dialect::Head;
 use crate::error::ErrorBody;
 use crate::json::{write_display, write_json, write_str};
 
 /// The terminator of a stream.
 pub const DONE: &[u8] = b"data: [DONE]\n\n";
-
-/// What every chunk of an answer, or the whole answer, says about itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Head<'a> {
-    pub id: &'a str,
-    /// Unix seconds.
-    pub created: i64,
-    pub model: &'a str,
-}
 
 /// Writes the chunks of one answer. Each call appends one whole event.
 #[derive(Clone, Debug)]

@@ -2,7 +2,8 @@
 
 use crate::call::Role;
 use crate::json::{Fault, FaultKind, Kind, Scanner, Span, Text};
-use crate::openai::request::{Facts, MessageFacts, Refused, StreamOptions};
+use crate::dialect::Refused;
+use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
 const MAX_CHOICES: u64 = 128;
 
