@@ -1,7 +1,7 @@
 //! One configured upstream account: where it is, its keys, its connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use domain::ProviderName;
@@ -36,7 +36,7 @@ pub(crate) struct Key {
 
 enum Via {
     Network(Box<Network>),
-    Simulated { settings: simulated::Settings, clock: Arc<dyn domain::Clock> },
+    Simulated { settings: simulated::Settings, clock: Arc<dyn domain::Clock>, attempts: AtomicU64 },
 }
 
 struct Network {
@@ -132,7 +132,7 @@ impl Endpoint {
             flavor: wire::openai::Flavor::OpenAi,
             keys: vec![Key { authorization: None }],
             next_key: AtomicUsize::new(0),
-            via: Via::Simulated { settings, clock },
+            via: Via::Simulated { settings, clock, attempts: AtomicU64::new(0) },
         }
     }
 
@@ -155,20 +155,15 @@ impl Endpoint {
                 let accept = if stream { EVENT_STREAM } else { JSON };
                 network.call(self.timeouts.connect, Method::POST, &network.chat, key, accept, body).await
             }
-            Via::Simulated { settings, clock } => {
-                let script = simulated::answer(settings, clock.now().seconds(), &body);
+            Via::Simulated { settings, clock, attempts } => {
+                let nonce = attempts.fetch_add(1, Ordering::Relaxed);
+                let script = simulated::answer(settings, clock.now().seconds(), nonce, &body)?;
                 tokio::time::sleep(script.first_after).await;
                 let status = StatusCode::from_u16(script.status).unwrap_or(StatusCode::OK);
                 let is_event_stream = script.content_type.starts_with("text/event-stream");
+                let retry_after = script.retry_after;
                 let body = AnswerBody::Simulated(Box::new(Player::new(script)));
-                Ok(Exchanged {
-                    status,
-                    is_event_stream,
-                    is_encoded: false,
-                    length: None,
-                    retry_after: None,
-                    body,
-                })
+                Ok(Exchanged { status, is_event_stream, is_encoded: false, length: None, retry_after, body })
             }
         }
     }
