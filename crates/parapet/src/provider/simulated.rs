@@ -3,7 +3,7 @@
 //! It takes the bytes of a request as they would go over the network and gives back bytes of OpenAI's dialect, so
 //! that everything between caller and provider does the same work as with a real one. Its text is made up from
 //! templates, but about the prompt; tools, structured output, `stop`, limits, `n`, log probabilities and reasoning
-//! effort are honoured, and usage is counted. [`Mood`]s and [`Fault`]s show what real providers do on other days.
+//! effort are honoured, and usage is counted. [`Mood`]s and [`Faults`] show what real providers do on other days.
 //!
 //! Pure: it reads no clock and does no I/O. [`answer`] and [`embeddings`] return a [`Script`] of bytes and waits
 //! that the executor plays. The same settings and the same request give the same bytes, apart from `created` and
@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use self::dice::{Dice, Fingerprint};
 pub(crate) use self::embeddings::embeddings;
-pub(crate) use self::fault::{Fault, Faults, Unreachable};
+pub(crate) use self::fault::{Faults, Unreachable};
 use self::json::Json;
 use self::mood::Conduct;
 pub(crate) use self::mood::Mood;

@@ -1,6 +1,7 @@
 //! Each fault breaks what it says, and chance is fair and repeatable.
 
-use super::super::{End, Fault, Unreachable, embeddings};
+use super::super::fault::Fault;
+use super::super::{End, Unreachable, embeddings};
 use super::*;
 
 const KINDS: [Fault; 8] = [
