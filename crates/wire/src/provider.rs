@@ -16,7 +16,6 @@ use crate::call::Call;
 use crate::dialect::{Dialect, Request};
 use crate::embedding::{Embedding, Embeddings};
 use crate::event::{Answer, Event, Malformed, UpstreamError};
-use crate::openai::EmbeddingRequest;
 use crate::sse::Frame;
 use crate::{anthropic, azure, gemini, ollama, openai};
 
@@ -116,6 +115,12 @@ pub trait Codec: fmt::Debug + Sync {
         None
     }
 
+    /// As [`Codec::pass`], for a request for embeddings.
+    fn pass_embedding(&self, request: &openai::EmbeddingRequest, model: &str) -> Option<Bytes> {
+        let _ = (request, model);
+        None
+    }
+
     /// A request for an answer. A stream is asked to report its usage.
     ///
     /// # Errors
@@ -133,12 +138,6 @@ pub trait Codec: fmt::Debug + Sync {
 
     /// What an unsuccessful answer means; any body will do, also none.
     fn read_error(&self, status: u16, body: &[u8]) -> UpstreamError;
-
-    /// The caller's own bytes for embeddings, if it speaks this API: only the model's name changes.
-    fn pass_embedding(&self, request: &EmbeddingRequest, model: &str) -> Option<Bytes> {
-        let _ = (request, model);
-        None
-    }
 
     /// A request for embeddings.
     ///

@@ -15,7 +15,7 @@ use crate::call::{
     Call, Json, Message, Parameters, Part, Reasoning, ResponseFormat, Role, Tool, ToolCall, ToolChoice,
     data_url,
 };
-use crate::json::write_json;
+use crate::json::{MAX_DEPTH, check, write_json};
 use crate::provider::Uncarried;
 
 pub(super) fn encode(call: &Call, model: &str) -> Result<Bytes, Uncarried> {
@@ -226,13 +226,17 @@ fn kind(part: &Json) -> Cow<'static, str> {
     serde_json::from_str(part.get()).map_or(Cow::Borrowed("content"), |Typed { kind }| kind.into())
 }
 
+/// Nesting of arguments, which were a text, so that the whole body is within [`MAX_DEPTH`].
+const MAX_ARGUMENTS_DEPTH: u32 = MAX_DEPTH - 6;
+
 /// No arguments are an empty object. A text that is no object, which a model may have written, has no place.
 fn tool_call(call: &ToolCall) -> Result<ToolCallOut<'_>, Uncarried> {
-    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    let arguments: &RawValue = serde_json::from_str(arguments).map_err(|_| Uncarried::new("tool_calls"))?;
-    if !arguments.get().starts_with('{') {
+    let text = call.arguments.trim();
+    let text = if text.is_empty() { "{}" } else { text };
+    if !text.starts_with('{') || check(text.as_bytes(), MAX_ARGUMENTS_DEPTH).is_err() {
         return Err(Uncarried::new("tool_calls"));
     }
+    let arguments = serde_json::from_str(text).map_err(|_| Uncarried::new("tool_calls"))?;
     Ok(ToolCallOut { id: &call.id, function: Called { name: &call.name, arguments } })
 }
 
@@ -425,7 +429,10 @@ mod tests {
             encode(&call(vec![called("1", "f", r#"{"n": 1.0, "n": 12345678901234567890123}"#)]), "m");
         let encoded = String::from_utf8(encoded.unwrap().to_vec()).unwrap();
         assert!(encoded.contains(r#""arguments":{"n": 1.0, "n": 12345678901234567890123}"#), "{encoded}");
-        for arguments in ["Oslo", "[1]", "null", r#"{"a":"#, r#"{} {}"#] {
+        let nested = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        let deepest = encode(&call(vec![called("1", "f", &nested(58))]), "m").unwrap();
+        assert_eq!(check(&deepest, MAX_DEPTH), Ok(()));
+        for arguments in ["Oslo", "[1]", "null", r#"{"a":"#, r#"{} {}"#, &nested(59)] {
             assert_eq!(refused(&call(vec![called("1", "f", arguments)])), "tool_calls", "{arguments}");
         }
     }

@@ -73,16 +73,10 @@ impl EmbeddingRequest {
         self.facts.inputs
     }
 
-    /// Characters of all inputs that are texts.
+    /// Characters of all inputs, for an estimate: a token counts as the four that it has on average.
     #[must_use]
     pub const fn characters(&self) -> usize {
-        self.facts.characters
-    }
-
-    /// Tokens of all inputs that are tokens.
-    #[must_use]
-    pub const fn tokens(&self) -> usize {
-        self.facts.tokens
+        self.facts.characters.saturating_add(self.facts.tokens.saturating_mul(4))
     }
 
     /// The caller wants its vectors in base64 (little-endian `f32`).
@@ -304,7 +298,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((request.model(), request.user(), request.base64()), ("m", Some("u-1"), true));
-        assert_eq!((request.inputs(), request.characters(), request.tokens()), (2, 3, 0));
+        assert_eq!((request.inputs(), request.characters()), (2, 3));
         let expected =
             Embedding {
                 inputs: vec!["aé".into(), "b".into()], dimensions: Some(256), uncarried: Vec::new()
@@ -323,9 +317,9 @@ mod tests {
 
     #[test]
     fn tokens_go_where_the_bytes_go_and_nowhere_else() {
-        for (input, inputs, tokens) in [("[1,2,3]", 1, 3), ("[[1,2],[3]]", 2, 3), ("[0]", 1, 1)] {
+        for (input, inputs, characters) in [("[1,2,3]", 1, 12), ("[[1,2],[3]]", 2, 12), ("[0]", 1, 4)] {
             let request = parse(&format!(r#"{{"model":"m","input":{input}}}"#)).unwrap();
-            assert_eq!((request.inputs(), request.tokens(), request.characters()), (inputs, tokens, 0));
+            assert_eq!((request.inputs(), request.characters()), (inputs, characters));
             assert!(request.for_upstream("n").ends_with(format!("{input}}}").as_bytes()));
             let neutral = request.to_embedding().unwrap();
             assert_eq!(encode(&neutral, "m").unwrap_err().member(), "input");
@@ -398,7 +392,7 @@ mod tests {
             assert_eq!(of(element, 2048).unwrap().inputs(), 2048);
             assert_eq!(of(element, 2049).unwrap_err().code, "array_above_max_length");
         }
-        assert_eq!(of("1", 8192).unwrap().tokens(), 8192);
+        assert_eq!(of("1", 8192).unwrap().inputs(), 1);
     }
 
     #[test]

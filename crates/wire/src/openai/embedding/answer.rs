@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use domain::Usage;
 use serde::Serialize;
 
 use crate::embedding::{Embeddings, MAX_INPUTS, read_vector};
@@ -101,14 +102,13 @@ struct UsageOut {
     total_tokens: u64,
 }
 
-/// An answer; zero tokens if its usage is not known. `base64`: [`super::EmbeddingRequest::base64`].
+/// An answer, as [`EmbeddingRequest::base64`](super::EmbeddingRequest::base64) wants it.
 #[must_use]
-pub fn embeddings(model: &str, embeddings: &Embeddings, base64: bool) -> Bytes {
+pub fn embeddings(model: &str, embeddings: &Embeddings, usage: &Usage, base64: bool) -> Bytes {
     let numbers = |vector| if base64 { Numbers::Base64(encoded(vector)) } else { Numbers::Plain(vector) };
     let vectors = embeddings.vectors.iter().enumerate();
     let data =
         vectors.map(|(index, vector)| VectorOut { object: "embedding", index, embedding: numbers(vector) });
-    let usage = embeddings.usage.unwrap_or_default();
     let usage = UsageOut { prompt_tokens: usage.total_input(), total_tokens: usage.total() };
     let answer = AnswerOut { object: "list", data: data.collect(), model, usage };
     let numbers: usize = embeddings.vectors.iter().map(Vec::len).sum();
@@ -124,7 +124,6 @@ fn encoded(vector: &[f32]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use domain::Usage;
     use proptest::prelude::*;
 
     use super::*;
@@ -179,14 +178,14 @@ mod tests {
     #[test]
     fn an_answer_has_the_form_of_the_dialect() {
         let usage = Usage { input: 7, cached_input: 1, ..Usage::default() };
-        let answer = Embeddings { vectors: vec![vec![0.1, -2.0], vec![]], usage: Some(usage) };
+        let answer = Embeddings { vectors: vec![vec![0.1, -2.0], vec![]], usage: None };
         assert_eq!(
-            embeddings("m\"", &answer, false),
+            embeddings("m\"", &answer, &usage, false),
             r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1,-2.0]},{"object":"embedding","index":1,"embedding":[]}],"model":"m\"","usage":{"prompt_tokens":8,"total_tokens":8}}"#
         );
         let answer = Embeddings { vectors: vec![vec![0.5, -1.0]], usage: None };
         assert_eq!(
-            embeddings("m", &answer, true),
+            embeddings("m", &answer, &Usage::default(), true),
             r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":"AAAAPwAAgL8="}],"model":"m","usage":{"prompt_tokens":0,"total_tokens":0}}"#
         );
     }
@@ -197,8 +196,9 @@ mod tests {
             vectors in prop::collection::vec(prop::collection::vec(any::<f32>().prop_filter("finite", |n| n.is_finite()), 0..8), 0..8),
             base64: bool,
         ) {
-            let answer = Embeddings { vectors, usage: Some(Usage { input: 3, ..Usage::default() }) };
-            prop_assert_eq!(read(&embeddings("m", &answer, base64)), Ok(answer));
+            let usage = Usage { input: 3, ..Usage::default() };
+            let answer = Embeddings { vectors, usage: Some(usage) };
+            prop_assert_eq!(read(&embeddings("m", &answer, &usage, base64)), Ok(answer));
         }
 
         #[test]
