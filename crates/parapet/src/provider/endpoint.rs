@@ -121,11 +121,12 @@ pub(crate) struct NetworkParts {
     pub(crate) api_version: Option<String>,
 }
 
-/// The simulated provider is as slow as its settings say.
+/// The simulated provider is as slow as its settings say. Within a stream a word takes 40 s at the slowest rate, so
+/// that longer silence is a stall.
 const UNHURRIED: config::Timeouts = config::Timeouts {
     connect: Duration::from_secs(3),
     first_event: Duration::from_secs(600),
-    between_events: Duration::from_secs(600),
+    between_events: Duration::from_secs(60),
     total: Duration::from_secs(3600),
     unary: Duration::from_secs(3600),
 };

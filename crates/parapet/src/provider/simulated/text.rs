@@ -10,7 +10,7 @@ use super::dice::{Deck, Dice};
 use super::persona::Persona;
 use super::phrases;
 use super::prompt::{Intent, Prompt};
-use super::words::capitalised;
+use super::words::{capitalised, words};
 
 /// The most words of an answer, whatever is asked for: what an open stream holds in memory stays small.
 const MOST_WORDS: u32 = 10_000;
@@ -119,6 +119,9 @@ impl Writer<'_> {
                 count => format!("{count} images"),
             };
             self.say(dice.pick(phrases::IMAGES), &images);
+            if asks_for_images(prompt) {
+                return;
+            }
         }
         let about = if prompt.subject.is_empty() { "this topic" } else { &prompt.subject };
         match &prompt.intent {
@@ -297,6 +300,17 @@ impl Writer<'_> {
     const fn is_full(&self) -> bool {
         self.words >= self.most || self.sentences >= self.most_sentences
     }
+}
+
+/// Whether the question is what there is to see, which nobody here can tell.
+fn asks_for_images(prompt: &Prompt<'_>) -> bool {
+    const SEEN: [&str; 10] =
+        ["image", "images", "picture", "pictures", "photo", "photos", "screenshot", "this", "these", "see"];
+    let asks = matches!(
+        prompt.intent,
+        Intent::About | Intent::Fact | Intent::Why | Intent::YesNo(_) | Intent::Task | Intent::Statement
+    );
+    asks && words(prompt.text).any(|word| SEEN.iter().any(|seen| seen.eq_ignore_ascii_case(word)))
 }
 
 /// Deals the topics in turn, the first one most often.
