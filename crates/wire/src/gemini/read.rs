@@ -1,14 +1,14 @@
 //! Responses: the body of an answer, and every event of a stream, which are of one form.
 //!
 //! A candidate's content is a list of parts; each becomes an entry of its own, so that their order stays. What the
-//! entries of a stream count on from event to event, [`Candidates`] remembers.
+//! events of a stream count on from, [`Progress`] remembers.
 
 use domain::{FinishReason, Usage};
 
 use crate::call::Origin;
 use crate::event::{Answer, Choice, Malformed, Signature, ToolFragment, UpstreamError, UpstreamKind};
 use crate::gemini::failure;
-use crate::gemini::usage::read_usage;
+use crate::gemini::usage::Report;
 use crate::json::{Fault, FaultKind, Kind, Scanner, Text};
 
 /// What is read is bounded, so that a small hostile text cannot become a large structure.
@@ -18,16 +18,20 @@ const MAX_TOOL_CALLS: u32 = 1024;
 
 /// Reads the body of a successful unary call.
 pub(super) fn answer(body: &[u8]) -> Result<Answer<'_>, Malformed> {
-    let Response { choices, usage, error, .. } = Response::read(body, &mut Candidates::default())?;
+    let Response { choices, usage, error, .. } = Response::read(body, &mut Progress::default())?;
     if choices.is_empty() && error.is_none() {
         return Err(Malformed::new("an answer without candidates"));
     }
     Ok(Answer { choices, usage, error })
 }
 
-/// The candidates of one answer so far, by index.
+/// One answer so far.
 #[derive(Debug, Default)]
-pub(super) struct Candidates(Vec<Candidate>);
+pub(super) struct Progress {
+    /// By index.
+    candidates: Vec<Candidate>,
+    usage: Report,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Candidate {
@@ -36,10 +40,10 @@ struct Candidate {
     finished: bool,
 }
 
-impl Candidates {
+impl Progress {
     /// Some began, and all that began have said why they ended.
     pub(super) fn finished(&self) -> bool {
-        let mut begun = self.0.iter().filter(|candidate| candidate.begun).peekable();
+        let mut begun = self.candidates.iter().filter(|candidate| candidate.begun).peekable();
         begun.peek().is_some() && begun.all(|candidate| candidate.finished)
     }
 
@@ -48,10 +52,11 @@ impl Candidates {
         if position >= MAX_CANDIDATES {
             return Err(Malformed::new("a candidate with an index above 127"));
         }
-        if self.0.len() <= position {
-            self.0.resize(position + 1, Candidate::default());
+        if self.candidates.len() <= position {
+            self.candidates.resize(position + 1, Candidate::default());
         }
-        let candidate = self.0.get_mut(position).ok_or(Malformed::new("a candidate without a place"))?;
+        let candidate =
+            self.candidates.get_mut(position).ok_or(Malformed::new("a candidate without a place"))?;
         candidate.begun = true;
         Ok(candidate)
     }
@@ -68,17 +73,17 @@ pub(super) struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    pub(super) fn read(data: &'a [u8], candidates: &mut Candidates) -> Result<Self, Malformed> {
+    pub(super) fn read(data: &'a [u8], progress: &mut Progress) -> Result<Self, Malformed> {
         let mut scanner = Scanner::new(data)?;
         let mut response = Self::default();
         // Google's gateway wraps what it reports itself in an array.
         if scanner.peek()? == Kind::Array {
             let mut array = scanner.array()?;
             while scanner.element(&mut array)? {
-                response.object(&mut scanner, candidates)?;
+                response.object(&mut scanner, progress)?;
             }
         } else {
-            response.object(&mut scanner, candidates)?;
+            response.object(&mut scanner, progress)?;
         }
         scanner.end()?;
         if response.error.is_none() && response.choices.iter().any(|choice| choice.failed) {
@@ -88,7 +93,7 @@ impl<'a> Response<'a> {
         Ok(response)
     }
 
-    fn object(&mut self, scanner: &mut Scanner<'a>, candidates: &mut Candidates) -> Result<(), Malformed> {
+    fn object(&mut self, scanner: &mut Scanner<'a>, progress: &mut Progress) -> Result<(), Malformed> {
         let (mut blocked, mut answered) = (false, false);
         let mut object = scanner.object()?;
         while let Some(name) = scanner.member(&mut object)? {
@@ -98,11 +103,11 @@ impl<'a> Response<'a> {
                 "candidates" if !scanner.null()? => {
                     let mut array = scanner.array()?;
                     while scanner.element(&mut array)? {
-                        self.candidate(scanner, candidates)?;
+                        self.candidate(scanner, progress)?;
                         answered = true;
                     }
                 }
-                "usageMetadata" if !scanner.null()? => self.usage = read_usage(scanner)?,
+                "usageMetadata" if !scanner.null()? => self.usage = progress.usage.read(scanner)?,
                 "promptFeedback" if !scanner.null()? => blocked |= prompt_feedback(scanner)?,
                 "error" if !scanner.null()? => self.error = Some(failure::read(scanner)?),
                 "candidates" | "usageMetadata" | "promptFeedback" | "error" => {}
@@ -110,14 +115,14 @@ impl<'a> Response<'a> {
             }
         }
         // A refused prompt has no candidates. It is answered all the same: with nothing, for that reason.
-        if blocked && !answered && !std::mem::replace(&mut candidates.begin(0)?.finished, true) {
+        if blocked && !answered && !std::mem::replace(&mut progress.begin(0)?.finished, true) {
             let finish = Some(FinishReason::ContentFilter);
             self.push(scanner, Choice { finish, ..Choice::default() })?;
         }
         Ok(())
     }
 
-    fn candidate(&mut self, scanner: &mut Scanner<'a>, candidates: &mut Candidates) -> Result<(), Malformed> {
+    fn candidate(&mut self, scanner: &mut Scanner<'a>, progress: &mut Progress) -> Result<(), Malformed> {
         let first = self.choices.len();
         let (mut index, mut calls, mut ending) = (0, 0, None);
         let mut object = scanner.object()?;
@@ -133,7 +138,7 @@ impl<'a> Response<'a> {
                 _ => drop(scanner.skip()?),
             }
         }
-        let candidate = candidates.begin(index)?;
+        let candidate = progress.begin(index)?;
         let pieces = self.choices.get_mut(first..).unwrap_or_default();
         if candidate.finished {
             // Some models repeat the reason in a last event that has nothing but usage.

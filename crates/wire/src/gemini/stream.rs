@@ -5,19 +5,18 @@
 //! without the form of an event is not seen, and so counts as the cut that it is.
 
 use crate::event::{Event, Malformed};
-use crate::gemini::read::{Candidates, Response};
+use crate::gemini::read::{Progress, Response};
 use crate::provider::StreamReader;
 use crate::sse::Frame;
 
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    candidates: Candidates,
+    progress: Progress,
 }
 
 impl StreamReader for Reader {
     fn read<'a>(&mut self, frame: &'a Frame) -> Result<Option<Event<'a>>, Malformed> {
-        let Response { choices, usage, error, recognised } =
-            Response::read(&frame.data, &mut self.candidates)?;
+        let Response { choices, usage, error, recognised } = Response::read(&frame.data, &mut self.progress)?;
         if !recognised {
             return Err(Malformed::new("an event without candidates"));
         }
@@ -25,7 +24,7 @@ impl StreamReader for Reader {
     }
 
     fn end(&self) -> Result<(), Malformed> {
-        if self.candidates.finished() {
+        if self.progress.finished() {
             Ok(())
         } else {
             Err(Malformed::new("the stream ends before every candidate was finished"))

@@ -36,6 +36,10 @@ impl Series {
     }
 }
 
+/// The largest budgets (<https://ai.google.dev/gemini-api/docs/thinking#set-budget>).
+const MAX_TOKENS: u64 = 24_576;
+const MAX_TOKENS_PRO: u64 = 32_768;
+
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Thinking {
@@ -58,6 +62,8 @@ impl Thinking {
             return Ok(None);
         }
         let pro = model.contains("-pro");
+        // A budget is a limit, so the most that a model takes is within any larger one.
+        let budget = budget.map(|tokens| tokens.min(if pro { MAX_TOKENS_PRO } else { MAX_TOKENS }));
         let thinking = match Series::of(model) {
             Series::Plain => {
                 return if effort.is_none_or(|e| e == "none") && budget.is_none_or(|b| b == 0) {
@@ -91,7 +97,7 @@ fn tokens(effort: &str) -> Option<u64> {
         "none" => Some(0),
         "minimal" | "low" => Some(1024),
         "medium" => Some(8192),
-        "high" => Some(24_576),
+        "high" => Some(MAX_TOKENS),
         _ => None,
     }
 }
@@ -159,6 +165,12 @@ mod tests {
         assert_eq!(thinking("gemini-3-pro", None, Some(500)), Ok(Some(Thinking::budget(500))));
         assert_eq!(thinking("gemini-3-pro", Some("low"), Some(500)), Ok(Some(Thinking::level("LOW"))));
         assert_eq!(thinking("gemini-2.0-flash", None, Some(500)), refused());
+    }
+
+    #[test]
+    fn a_budget_beyond_the_largest_is_the_largest() {
+        assert_eq!(thinking("gemini-2.5-flash", None, Some(64_000)), Ok(Some(Thinking::budget(24_576))));
+        assert_eq!(thinking("gemini-2.5-pro", None, Some(64_000)), Ok(Some(Thinking::budget(32_768))));
     }
 
     #[test]

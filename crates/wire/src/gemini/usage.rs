@@ -10,8 +10,9 @@ use domain::Usage;
 
 use crate::json::{Fault, Kind, Scanner};
 
-#[derive(Default)]
-struct Report {
+/// What has been reported so far: later events of a stream may leave out what earlier ones said.
+#[derive(Debug, Default)]
+pub(super) struct Report {
     prompt: Option<u64>,
     cached: u64,
     candidates: u64,
@@ -22,58 +23,26 @@ struct Report {
     audio: u64,
 }
 
-/// None if there is no report on the prompt, and so none on the call: the caller then estimates, and says so.
-pub(super) fn read_usage(scanner: &mut Scanner<'_>) -> Result<Option<Usage>, Fault> {
-    let mut report = Report::default();
-    let mut object = scanner.object()?;
-    while let Some(name) = scanner.member(&mut object)? {
-        match &*name.decode() {
-            "promptTokenCount" => report.prompt = count(scanner)?,
-            "cachedContentTokenCount" => report.cached = count(scanner)?.unwrap_or(0),
-            "candidatesTokenCount" => report.candidates = count(scanner)?.unwrap_or(0),
-            "thoughtsTokenCount" => report.thoughts = count(scanner)?.unwrap_or(0),
-            "toolUsePromptTokenCount" => report.tool_use = count(scanner)?.unwrap_or(0),
-            "promptTokensDetails" => report.images = of_modality(scanner, "IMAGE")?,
-            "cacheTokensDetails" => report.cached_images = of_modality(scanner, "IMAGE")?,
-            "candidatesTokensDetails" => report.audio = of_modality(scanner, "AUDIO")?,
-            _ => drop(scanner.skip()?),
-        }
-    }
-    Ok(report.disjoint())
-}
-
-/// A count of tokens; none if it is null or no natural number.
-fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
-    if scanner.peek()? == Kind::Number {
-        return Ok(scanner.number()?.parse().ok());
-    }
-    scanner.skip()?;
-    Ok(None)
-}
-
-/// The tokens of one modality in a list of `{"modality":…,"tokenCount":…}`.
-fn of_modality(scanner: &mut Scanner<'_>, wanted: &str) -> Result<u64, Fault> {
-    if scanner.peek()? != Kind::Array {
-        return scanner.skip().map(|_| 0);
-    }
-    let mut total = 0_u64;
-    let mut array = scanner.array()?;
-    while scanner.element(&mut array)? {
-        let (mut matches, mut tokens) = (false, None);
+impl Report {
+    /// None as long as nothing is known of the prompt: the caller then estimates, and says so.
+    pub(super) fn read(&mut self, scanner: &mut Scanner<'_>) -> Result<Option<Usage>, Fault> {
         let mut object = scanner.object()?;
         while let Some(name) = scanner.member(&mut object)? {
             match &*name.decode() {
-                "modality" if scanner.peek()? == Kind::String => matches = scanner.string()?.is(wanted),
-                "tokenCount" => tokens = count(scanner)?,
+                "promptTokenCount" => self.prompt = count(scanner)?.or(self.prompt),
+                "cachedContentTokenCount" => keep(&mut self.cached, count(scanner)?),
+                "candidatesTokenCount" => keep(&mut self.candidates, count(scanner)?),
+                "thoughtsTokenCount" => keep(&mut self.thoughts, count(scanner)?),
+                "toolUsePromptTokenCount" => keep(&mut self.tool_use, count(scanner)?),
+                "promptTokensDetails" => keep(&mut self.images, of_modality(scanner, "IMAGE")?),
+                "cacheTokensDetails" => keep(&mut self.cached_images, of_modality(scanner, "IMAGE")?),
+                "candidatesTokensDetails" => keep(&mut self.audio, of_modality(scanner, "AUDIO")?),
                 _ => drop(scanner.skip()?),
             }
         }
-        total = total.saturating_add(tokens.filter(|_| matches).unwrap_or(0));
+        Ok(self.disjoint())
     }
-    Ok(total)
-}
 
-impl Report {
     fn disjoint(&self) -> Option<Usage> {
         let prompt = self.prompt?;
         let cached_input = self.cached.min(prompt);
@@ -93,6 +62,41 @@ impl Report {
     }
 }
 
+fn keep(total: &mut u64, reported: Option<u64>) {
+    *total = reported.unwrap_or(*total);
+}
+
+/// A count of tokens; none if it is null or no natural number.
+fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
+    if scanner.peek()? == Kind::Number {
+        return Ok(scanner.number()?.parse().ok());
+    }
+    scanner.skip()?;
+    Ok(None)
+}
+
+/// The tokens of one modality in a list of `{"modality":…,"tokenCount":…}`.
+fn of_modality(scanner: &mut Scanner<'_>, wanted: &str) -> Result<Option<u64>, Fault> {
+    if scanner.peek()? != Kind::Array {
+        return scanner.skip().map(|_| None);
+    }
+    let mut total = 0_u64;
+    let mut array = scanner.array()?;
+    while scanner.element(&mut array)? {
+        let (mut matches, mut tokens) = (false, None);
+        let mut object = scanner.object()?;
+        while let Some(name) = scanner.member(&mut object)? {
+            match &*name.decode() {
+                "modality" if scanner.peek()? == Kind::String => matches = scanner.string()?.is(wanted),
+                "tokenCount" => tokens = count(scanner)?,
+                _ => drop(scanner.skip()?),
+            }
+        }
+        total = total.saturating_add(tokens.filter(|_| matches).unwrap_or(0));
+    }
+    Ok(Some(total))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -100,7 +104,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Option<Usage> {
-        read_usage(&mut Scanner::new(json.as_bytes()).unwrap()).unwrap()
+        Report::default().read(&mut Scanner::new(json.as_bytes()).unwrap()).unwrap()
     }
 
     #[test]
@@ -142,6 +146,18 @@ mod tests {
         assert_eq!(read(r#"{"promptTokenCount":-1,"candidatesTokenCount":5}"#), None);
         assert_eq!(read(r#"{"promptTokenCount":null,"promptTokensDetails":null}"#), None);
         assert_eq!(read(r#"{"promptTokenCount":3}"#), Some(Usage { input: 3, ..Usage::default() }));
+    }
+
+    #[test]
+    fn what_a_later_report_leaves_out_is_as_it_was() {
+        let mut report = Report::default();
+        let mut read = |json: &str| report.read(&mut Scanner::new(json.as_bytes()).unwrap()).unwrap();
+        assert_eq!(read(r#"{"candidatesTokenCount":1}"#), None);
+        let usage = Usage { input: 9, output: 3, ..Usage::default() };
+        assert_eq!(read(r#"{"promptTokenCount":9,"candidatesTokenCount":3}"#), Some(usage));
+        assert_eq!(read(r#"{"promptTokenCount":9}"#), Some(usage));
+        let cached = read(r#"{"cachedContentTokenCount":8,"candidatesTokenCount":5}"#);
+        assert_eq!(cached, Some(Usage { input: 1, cached_input: 8, output: 5, ..Usage::default() }));
     }
 
     proptest! {

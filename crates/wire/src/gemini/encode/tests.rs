@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -351,4 +352,22 @@ fn a_count_holds_the_whole_request_and_the_models_full_name() {
     let mut expected = body(&call, MODEL).unwrap();
     expected["model"] = "models/gemini-3-flash".into();
     assert_eq!(count, json!({"generateContentRequest": expected}));
+}
+
+proptest! {
+    #[test]
+    fn whatever_models_and_tools_say_the_request_is_json(
+        said in prop_oneof![any::<String>(), r#" ?\{"(output|a|\\ud83d)" ?: ?[-0-9a-z\[\]{}"\\.]{0,8}\} ?"#],
+        failed: bool,
+    ) {
+        let answered = Message { tool_failed: failed, ..result("1", &said) };
+        let messages = vec![user(&said), calling(&[("1", "{}")], vec![]), answered];
+        let written = crate::gemini::written(&request(&Call { messages, ..Call::default() }, MODEL).unwrap());
+        prop_assert_eq!(crate::json::check(&written, 64), Ok(()));
+
+        let messages = vec![calling(&[("1", &said)], vec![])];
+        if let Ok(request) = request(&Call { messages, ..Call::default() }, MODEL) {
+            prop_assert_eq!(crate::json::check(&crate::gemini::written(&request), 64), Ok(()));
+        }
+    }
 }
