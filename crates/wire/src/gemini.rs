@@ -20,9 +20,9 @@ mod thinking;
 mod usage;
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use bytes::{Bytes, BytesMut};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::call::Call;
@@ -32,6 +32,9 @@ use crate::json::write_json;
 use crate::provider::{Codec, Credential, Operation, Place, StreamReader, Uncarried};
 
 pub static CODEC: Gemini = Gemini;
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The Gemini API of Google AI, and of whoever speaks it.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ impl Codec for Gemini {
     }
 
     fn path(&self, to: &Place<'_>) -> Option<Cow<'static, str>> {
-        let version = to.api_version.unwrap_or("v1beta");
+        let version = utf8_percent_encode(to.api_version.unwrap_or("v1beta"), RESERVED);
         let method = match to.operation {
             Operation::Chat if to.stream => "streamGenerateContent?alt=sse",
             Operation::Chat => "generateContent",
@@ -53,7 +56,8 @@ impl Codec for Gemini {
             Operation::Models => return Some(format!("/{version}/models?pageSize=1000").into()),
         };
         let (collection, id) = resource(to.model);
-        Some(format!("/{version}/{collection}/{}:{method}", escaped(id)).into())
+        let id = utf8_percent_encode(id, RESERVED);
+        Some(format!("/{version}/{collection}/{id}:{method}").into())
     }
 
     fn chat(&self, call: &Call, model: &str) -> Result<Bytes, Uncarried> {
@@ -126,20 +130,6 @@ fn resource(model: &str) -> (&'static str, &str) {
         Some(("tunedModels", id)) => ("tunedModels", id),
         _ => ("models", model),
     }
-}
-
-/// One segment of a path: everything but the unreserved characters in percent-encoding (RFC 3986, section 2).
-fn escaped(segment: &str) -> String {
-    let mut out = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            let written = write!(out, "%{byte:02X}");
-            debug_assert!(written.is_ok(), "writing into a string does not fail");
-        }
-    }
-    out
 }
 
 fn written(body: &impl serde::Serialize) -> Bytes {

@@ -16,11 +16,13 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::call::{Json, Message, Origin, Part, Reasoning, Role, ToolCall, data_url};
+use crate::call::{Json, Message, Origin, Part, Reasoning, Role, Signature, ToolCall, data_url};
 use crate::gemini::thinking::Series;
-use crate::json;
-use crate::json::Fault;
+use crate::json::{self, Fault, MAX_DEPTH};
 use crate::provider::Uncarried;
+
+/// Nesting of objects that were texts or stood less deep, so that the whole body is within [`MAX_DEPTH`].
+pub(super) const MAX_NESTING: u32 = MAX_DEPTH - 8;
 
 /// The documented stand-in for the signature of a call that Gemini did not make.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -177,10 +179,16 @@ fn instructions(message: &Message) -> Result<Vec<PartOut<'_>>, Uncarried> {
 
 fn said(message: &Message) -> Result<Vec<PartOut<'_>>, Uncarried> {
     let mut parts = parts(message)?;
+    let mut seals = message.content.iter().filter_map(seal_of_text);
+    let text = parts.iter_mut().rfind(|part| part.text.is_some() && !part.thought);
+    if let Some(text) = text {
+        text.thought_signature = seals.next();
+    }
+    parts.extend(seals.map(|seal| PartOut { thought_signature: Some(seal), ..PartOut::text("") }));
     for call in &message.tool_calls {
         parts.push(PartOut {
             function_call: Some(FunctionCall { id: &call.id, name: &call.name, args: arguments(call)? }),
-            thought_signature: signature(message, &call.id),
+            thought_signature: seal_of_call(message, &call.id),
             ..PartOut::default()
         });
     }
@@ -197,7 +205,8 @@ fn unnamed(message: &Message) -> Result<(), Uncarried> {
     if message.name.is_some() { Err(Uncarried::new("name")) } else { Ok(()) }
 }
 
-/// None for what says nothing here: an empty text, which the API refuses, and the thoughts of others.
+/// None for what says nothing here: an empty text, the thoughts of others, and a signature without a text, which
+/// [`said`] puts where it stood.
 fn part_out(part: &Part) -> Result<Option<PartOut<'_>>, Uncarried> {
     Ok(match part {
         Part::Text(text) | Part::Refusal(text) => Some(PartOut::text(text)).filter(|_| !text.is_empty()),
@@ -209,25 +218,33 @@ fn part_out(part: &Part) -> Result<Option<PartOut<'_>>, Uncarried> {
     })
 }
 
-/// A thought of Gemini's own. One without text stood on a part that was no thought, at its end or behind it.
+/// A thought of Gemini's own.
 fn thought(reasoning: &Reasoning) -> Option<PartOut<'_>> {
-    let signature = reasoning.signature.as_ref()?;
-    (signature.origin == Origin::Gemini && signature.tool_call.is_none()).then(|| PartOut {
-        thought: !reasoning.text.is_empty(),
+    let signature = own(reasoning).filter(|signature| signature.tool_call.is_none())?;
+    (!reasoning.text.is_empty()).then(|| PartOut {
+        thought: true,
         thought_signature: Some(&signature.data),
         ..PartOut::text(&reasoning.text)
     })
 }
 
-fn signature<'a>(message: &'a Message, tool_call: &str) -> Option<&'a str> {
-    message.content.iter().find_map(|part| match part {
-        Part::Reasoning(Reasoning { signature: Some(signature), .. })
-            if signature.origin == Origin::Gemini && signature.tool_call.as_deref() == Some(tool_call) =>
-        {
-            Some(&*signature.data)
-        }
-        _ => None,
+/// The signature of an answer without calls: it stood on the last of the text, or behind it.
+fn seal_of_text(part: &Part) -> Option<&str> {
+    let Part::Reasoning(reasoning) = part else { return None };
+    let signature = own(reasoning).filter(|signature| signature.tool_call.is_none())?;
+    reasoning.text.is_empty().then_some(&*signature.data)
+}
+
+fn seal_of_call<'a>(message: &'a Message, call: &str) -> Option<&'a str> {
+    message.content.iter().find_map(|part| {
+        let Part::Reasoning(reasoning) = part else { return None };
+        let signature = own(reasoning).filter(|signature| signature.tool_call.as_deref() == Some(call))?;
+        Some(&*signature.data)
     })
+}
+
+fn own(reasoning: &Reasoning) -> Option<&Signature> {
+    reasoning.signature.as_ref().filter(|signature| signature.origin == Origin::Gemini)
 }
 
 /// Data goes along, and what has an address is fetched by Google: any public or signed address, or one in Cloud Storage
@@ -269,9 +286,12 @@ fn mime_type(url: &str) -> Option<&'static str> {
 /// Arguments are an object; some providers' models say nothing where they mean an empty one.
 fn arguments(call: &ToolCall) -> Result<&RawValue, Uncarried> {
     let text = if call.arguments.trim_ascii().is_empty() { "{}" } else { &call.arguments };
-    let object: Result<(), Fault> = json::members(text.as_bytes(), |_, _| Ok(()));
-    let raw = object.ok().and_then(|()| serde_json::from_str(text).ok());
+    let raw = if is_object(text) { serde_json::from_str(text).ok() } else { None };
     raw.ok_or(Uncarried::new("tool_calls"))
+}
+
+fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{') && json::check(text.as_bytes(), MAX_NESTING).is_ok()
 }
 
 fn result<'a>(
@@ -302,16 +322,15 @@ fn response(text: Cow<'_, str>, failed: bool) -> Response<'_> {
     if failed {
         return Response::Error(text);
     }
+    if !is_object(&text) {
+        return Response::Output(text);
+    }
     let mut reserved = false;
-    let object: Result<(), Fault> = json::members(text.as_bytes(), |name, _| {
+    let members: Result<(), Fault> = json::members(text.as_bytes(), |name, _| {
         reserved |= name.is("output") || name.is("error");
         Ok(())
     });
-    match object {
-        Ok(()) if reserved => Response::OutputObject(text),
-        Ok(()) => Response::Object(text),
-        Err(_) => Response::Output(text),
-    }
+    if reserved || members.is_err() { Response::OutputObject(text) } else { Response::Object(text) }
 }
 
 /// What the chat dialect calls a part.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Json, Parameters, ResponseFormat, Tool, ToolChoice};
-use crate::gemini::contents::{Content, Conversation, PartOut};
+use crate::gemini::contents::{Content, Conversation, MAX_NESTING, PartOut};
 use crate::gemini::thinking::{Series, Thinking};
+use crate::json;
 use crate::provider::Uncarried;
 
 /// <https://ai.google.dev/api/generate-content#generationconfig>
@@ -46,7 +47,10 @@ fn carries(call: &Call) -> Result<(), Uncarried> {
         return Err(Uncarried::new(member.clone()));
     }
     let p = &call.parameters;
+    let mut schemas = call.tools.iter().filter_map(|tool| tool.schema.as_ref());
+    let deep = |schema: &Json| json::check(schema.get().as_bytes(), MAX_NESTING).is_err();
     let wishes = [
+        ("tools", schemas.any(deep)),
         ("parallel_tool_calls", call.parallel_tool_calls == Some(false) && may_call(call)),
         // The API has log probabilities, but the neutral answer has no place for them.
         ("logprobs", p.logprobs == Some(true)),

@@ -9,6 +9,7 @@
 use domain::Usage;
 
 use crate::json::{Fault, Kind, Scanner};
+use crate::openai::count;
 
 /// What has been reported so far: later events of a stream may leave out what earlier ones said.
 #[derive(Debug, Default)]
@@ -64,15 +65,6 @@ impl Report {
 
 fn keep(total: &mut u64, reported: Option<u64>) {
     *total = reported.unwrap_or(*total);
-}
-
-/// A count of tokens; none if it is null or no natural number.
-fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
-    if scanner.peek()? == Kind::Number {
-        return Ok(scanner.number()?.parse().ok());
-    }
-    scanner.skip()?;
-    Ok(None)
 }
 
 /// The tokens of one modality in a list of `{"modality":…,"tokenCount":…}`.

@@ -196,19 +196,24 @@ fn signatures_return_to_the_part_they_stood_on() {
         &[("1", "{}"), ("2", "{}")],
         vec![
             sealed("hm", "QQ==", Origin::Gemini, None),
-            Part::Text("t".into()),
             sealed("", "Qg==", Origin::Gemini, None),
+            Part::Text("t".into()),
             sealed("", "Qw==", Origin::Gemini, Some("1")),
         ],
     )]);
     let expected = json!([
         {"text": "hm", "thought": true, "thoughtSignature": "QQ=="},
-        {"text": "t"},
-        {"text": "", "thoughtSignature": "Qg=="},
+        {"text": "t", "thoughtSignature": "Qg=="},
         {"functionCall": {"id": "1", "name": "f_1", "args": {}}, "thoughtSignature": "Qw=="},
         {"functionCall": {"id": "2", "name": "f_2", "args": {}}},
     ]);
     assert_eq!(contents[0]["parts"], expected);
+}
+
+#[test]
+fn a_signature_without_a_text_stands_on_an_empty_one() {
+    let contents = contents([calling(&[], vec![sealed("", "Qg==", Origin::Gemini, None)])]);
+    assert_eq!(contents[0]["parts"], json!([{"text": "", "thoughtSignature": "Qg=="}]));
 }
 
 #[test]
@@ -354,6 +359,31 @@ fn a_count_holds_the_whole_request_and_the_models_full_name() {
     assert_eq!(count, json!({"generateContentRequest": expected}));
 }
 
+#[test]
+fn what_is_nested_too_deep_for_the_body_is_a_text_or_refused() {
+    let nested = |depth| [r#"{"a":"#.repeat(depth), "1".into(), "}".repeat(depth)].concat();
+    let written = |call: &Call| {
+        let count = count(call, MODEL).map_err(|uncarried| uncarried.member().to_owned())?;
+        Ok(crate::gemini::written(&count))
+    };
+    let asked = |arguments: &str, answer: &str| {
+        let messages = vec![calling(&[("1", arguments)], vec![]), result("1", answer)];
+        written(&Call { messages, ..Call::default() })
+    };
+    for depth in [56, 57, 64] {
+        let body = asked("{}", &nested(depth)).unwrap();
+        assert_eq!(json::check(&body, json::MAX_DEPTH), Ok(()), "{depth}");
+    }
+    assert_eq!(json::check(&asked(&nested(56), "").unwrap(), json::MAX_DEPTH), Ok(()));
+    assert_eq!(asked(&nested(57), ""), Err("tool_calls".to_owned()));
+    let with_schema = |depth| {
+        let tools = vec![Tool { schema: Some(Json::new(nested(depth)).unwrap()), ..tool(None) }];
+        written(&Call { tools, ..with_tools(None, None) })
+    };
+    assert_eq!(json::check(&with_schema(56).unwrap(), json::MAX_DEPTH), Ok(()));
+    assert_eq!(with_schema(57), Err("tools".to_owned()));
+}
+
 proptest! {
     #[test]
     fn whatever_models_and_tools_say_the_request_is_json(
@@ -363,11 +393,11 @@ proptest! {
         let answered = Message { tool_failed: failed, ..result("1", &said) };
         let messages = vec![user(&said), calling(&[("1", "{}")], vec![]), answered];
         let written = crate::gemini::written(&request(&Call { messages, ..Call::default() }, MODEL).unwrap());
-        prop_assert_eq!(crate::json::check(&written, 64), Ok(()));
+        prop_assert_eq!(json::check(&written, 64), Ok(()));
 
         let messages = vec![calling(&[("1", &said)], vec![])];
         if let Ok(request) = request(&Call { messages, ..Call::default() }, MODEL) {
-            prop_assert_eq!(crate::json::check(&crate::gemini::written(&request), 64), Ok(()));
+            prop_assert_eq!(json::check(&crate::gemini::written(&request), 64), Ok(()));
         }
     }
 }
