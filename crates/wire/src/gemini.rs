@@ -1,12 +1,12 @@
 //! Google's Gemini API: `generateContent` and its neighbours, as a provider.
 //!
 //! What differs from the chat dialect, and where it is dealt with:
-//! - The model stands in the path, and its series decides what a request may say ([`thinking`]).
+//! - The model stands in the path, and its series decides what a request may say (`thinking`).
 //! - An answer is made of parts. A seal on the model's thoughts may stand on any of them and has to come back on the
-//!   next turn, on the part where it stood: [`contents`] and [`read`] carry it.
+//!   next turn, on the part where it stood: `contents` and `read` carry it.
 //! - Every event of a stream is a whole response and there is no terminator: what makes an ending truthful is that
-//!   each candidate that began has said why it ended ([`stream`]).
-//! - Wrong keys come as 400, and used up days as the same 429 as busy minutes ([`failure`]).
+//!   each candidate that began has said why it ended (`stream`).
+//! - Wrong keys come as 400, and used up days as the same 429 as busy minutes (`failure`).
 //!
 //! Sources: the API reference (<https://ai.google.dev/api>) and the types of Google's own SDK, `google-genai` 3.4.
 
