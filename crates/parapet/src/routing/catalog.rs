@@ -170,8 +170,10 @@ fn endpoint(
             };
             return Ok(Endpoint::simulated(name.clone(), settings, Arc::clone(clock)));
         }
-        ProviderKind::OpenAi(upstream) => (Flavor::OpenAi, upstream),
-        ProviderKind::OpenAiCompatible(upstream) => (Flavor::Compatible, upstream),
+        ProviderKind::Upstream { kind, upstream } => match kind.name {
+            "openai" => (Flavor::OpenAi, upstream),
+            _ => (Flavor::Compatible, upstream),
+        },
     };
     let whose = format!("providers.{name}");
     let keys =
@@ -202,6 +204,8 @@ fn parameters(config: &config::Parameters) -> Parameters {
         presence_penalty: config.presence_penalty,
         seed: config.seed,
         stop: config.stop.clone(),
+        top_k: config.top_k.map(u64::from),
+        reasoning_effort: config.reasoning_effort.clone(),
         ..Parameters::default()
     }
 }
