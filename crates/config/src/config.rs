@@ -16,8 +16,7 @@ use indexmap::IndexMap;
 
 use crate::secret::SecretRef;
 
-pub(crate) use agent::stands_for;
-pub use agent::{Agent, History, Parameters, Tool, ToolChoice, ToolPolicy};
+pub use agent::{Agent, History, Parameters, Tool, ToolChoice, ToolPattern, ToolPolicy};
 pub use provider::{FaultKind, Faults, Mood, Provider, ProviderKind, SimulatedSettings, Timeouts, Upstream};
 pub use url::{BaseUrl, Scheme, UrlError};
 

@@ -29,8 +29,8 @@ mod unenforced;
 pub use config::{
     Agent, App, Auth, AuthKey, AuthMode, BaseUrl, Config, Durability, FaultKind, Faults, History, KeySecret,
     LogFormat, LogLevel, Logs, Model, Mood, Parameters, Provider, ProviderKind, Scheme, Server, Shutdown,
-    SimulatedSettings, Storage, Target, Telemetry, Timeouts, Tool, ToolChoice, ToolPolicy, Upstream,
-    UrlError,
+    SimulatedSettings, Storage, Target, Telemetry, Timeouts, Tool, ToolChoice, ToolPattern, ToolPolicy,
+    Upstream, UrlError,
 };
 pub use explain::{Explanation, UnknownKey};
 pub use finding::{Code, Fault, Finding, Notice, Place, Position, Severity, Style, render};

@@ -49,20 +49,43 @@ pub struct Tool {
 /// Whether, how often and which tools are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolPolicy {
-    pub tool_choice: ToolChoice,
-    /// The most times within a turn that the model sees results and may call again, 0 to 100.
+    /// Unless the caller says otherwise; none: the provider's default.
+    pub tool_choice: Option<ToolChoice>,
+    /// Rounds of calls and results for one message of the user, 0 to 100.
     pub max_rounds: u32,
-    /// 1 to 128.
+    /// Calls in one answer, 1 to 128.
     pub max_tool_calls_per_turn: u32,
-    /// Names, in which `*` stands for any letters or none.
-    pub blocklist: Vec<String>,
+    /// Tools that are never offered.
+    pub blocklist: Vec<ToolPattern>,
 }
 
-impl ToolPolicy {
-    /// True if a tool of that name is never called.
+/// The name of a tool, in which `*` stands for any letters or none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ToolPattern(String);
+
+impl ToolPattern {
     #[must_use]
-    pub fn blocks(&self, name: &str) -> bool {
-        self.blocklist.iter().any(|pattern| stands_for(pattern, name))
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The pieces between the stars stand in the name one after another, the first at its beginning and the last at
+    /// its end. Taking each at its first place leaves the most room for those that follow.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((first, rest)) = self.0.split_once('*') else { return self.0 == name };
+        let Some(mut left) = name.strip_prefix(first) else { return false };
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        for piece in middle.split('*') {
+            let Some((_, after)) = left.split_once(piece) else { return false };
+            left = after;
+        }
+        left.ends_with(last)
     }
 }
 
@@ -80,19 +103,6 @@ pub enum ToolChoice {
 pub struct History {
     /// The latest messages that a model sees.
     pub max_messages: u32,
-}
-
-/// The pieces of a pattern between its stars stand in the name one after another, the first at its beginning and the
-/// last at its end. Taking each at its first place leaves the most room for those that follow.
-pub(crate) fn stands_for(pattern: &str, name: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut left) = name.strip_prefix(first) else { return false };
-    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for piece in middle.split('*') {
-        let Some((_, after)) = left.split_once(piece) else { return false };
-        left = after;
-    }
-    left.ends_with(last)
 }
 
 #[cfg(test)]
@@ -121,13 +131,7 @@ mod tests {
             ("*", "anything", true),
             ("", "anything", false),
         ] {
-            let policy = ToolPolicy {
-                tool_choice: ToolChoice::Auto,
-                max_rounds: 5,
-                max_tool_calls_per_turn: 10,
-                blocklist: vec![pattern.to_owned()],
-            };
-            assert_eq!(policy.blocks(name), matches, "{pattern} {name}");
+            assert_eq!(ToolPattern::new(pattern).matches(name), matches, "{pattern} {name}");
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Agent {
     /// conversation.
     #[schemars(extend("propertyNames" = json!({ "pattern": "^[a-zA-Z0-9_-]{1,64}$" })))]
     pub(crate) tools: Field<Table<Tool>>,
-    /// Whether, how often and which tools are called.
+    /// Whether, how often and which tools the model may call, the caller's included.
     pub(crate) tool_policy: Field<ToolPolicy>,
     /// What the model sees of the conversation.
     pub(crate) history: Field<History>,
@@ -78,15 +78,16 @@ pub(crate) struct Tool {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ToolPolicy {
-    /// `auto`: the model decides. `required`: it calls at least one. `none`: it calls none.
+    /// Unless the caller says otherwise. `auto`: the model decides. `required`: it calls at least one. `none`: it calls
+    /// none. Not set: as the provider does by default.
     pub(crate) tool_choice: Field<ToolChoice>,
-    /// The most times within a turn that the model sees results and may call again.
+    /// The most rounds of calls and results for one message of the user. Then the model answers in words.
     #[schemars(range(min = 0, max = 100))]
     pub(crate) max_rounds: Field<u64>,
-    /// The most calls within a turn.
+    /// The most calls in one answer.
     #[schemars(range(min = 1, max = 128))]
     pub(crate) max_tool_calls_per_turn: Field<u64>,
-    /// Names of tools that are never called; `*` stands for any letters.
+    /// Names of tools that are never offered; `*` stands for any letters.
     pub(crate) blocklist: Field<Vec<Field<String>>>,
 }
 

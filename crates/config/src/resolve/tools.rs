@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
 use super::Resolver;
-use crate::config::{Tool, ToolChoice, ToolPolicy, stands_for};
+use crate::config::{Tool, ToolChoice, ToolPattern, ToolPolicy};
 use crate::de::{At, Field, Key, Table};
 use crate::finding::{Code, printable};
 use crate::raw::{self, SchemaText};
@@ -76,10 +76,12 @@ impl Resolver<'_> {
     }
 
     pub(super) fn tool_policy(&self, raw: raw::ToolPolicy, tools: &Table<raw::Tool>) -> Option<ToolPolicy> {
-        let tool_choice = raw.tool_choice.get().map(|choice| match choice {
-            raw::ToolChoice::Auto => ToolChoice::Auto,
-            raw::ToolChoice::Required => ToolChoice::Required,
-            raw::ToolChoice::None => ToolChoice::None,
+        let tool_choice = self.optional(raw.tool_choice, |choice, _| {
+            Some(match choice {
+                raw::ToolChoice::Auto => ToolChoice::Auto,
+                raw::ToolChoice::Required => ToolChoice::Required,
+                raw::ToolChoice::None => ToolChoice::None,
+            })
         });
         let max_rounds = self.whole(raw.max_rounds, 0..=100);
         let max_tool_calls_per_turn = self.whole(raw.max_tool_calls_per_turn, 1..=128);
@@ -92,7 +94,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn blocklist(&self, list: Vec<Field<String>>, tools: &Table<raw::Tool>) -> Option<Vec<String>> {
+    fn blocklist(&self, list: Vec<Field<String>>, tools: &Table<raw::Tool>) -> Option<Vec<ToolPattern>> {
         let is_pattern =
             |text: &str| (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| is_name(b) || b == b'*');
         let pattern = |field: Field<String>| {
@@ -102,9 +104,10 @@ impl Resolver<'_> {
                 let message = "expected the name of a tool, in which `*` stands for any letters";
                 return self.refuse(at, Code::InvalidValue, message);
             }
-            for (key, _) in tools.iter().filter(|(key, _)| stands_for(&pattern, &key.text)) {
+            let pattern = ToolPattern::new(pattern);
+            for (key, _) in tools.iter().filter(|(key, _)| pattern.matches(&key.text)) {
                 let name = printable(&key.text);
-                let message = format!("tool `{name}` is never called: it is on the `blocklist`");
+                let message = format!("tool `{name}` is never offered: it is on the `blocklist`");
                 let help = "remove the tool, or what blocks it";
                 self.record(self.fault(key.at, Code::NoEffect, message).help(help));
             }

@@ -34,7 +34,11 @@ providers:
     headers: { OpenAI-Organization: org-1, X-Trace: "${env:TRACE}" }
     timeouts: { connect: 3s, first_event: 10s, between_events: 60s, total: 600s, unary: 30s }
   claude: { kind: anthropic, api_key: { env: ANTHROPIC_API_KEY } }
-  work: { kind: azure, base_url: "https://acme.openai.azure.com", api_key: { env: AZURE_OPENAI_API_KEY } }
+  work:
+    kind: azure
+    base_url: https://acme.openai.azure.com
+    api_version: 2024-10-21
+    api_key: { env: AZURE_OPENAI_API_KEY }
   groq: { api_key: { env: GROQ_API_KEY } }
   ollama: {}
   local: { kind: openai-compatible, base_url: "http://inference.models.svc/v1", models: [llama-3.1-8b] }

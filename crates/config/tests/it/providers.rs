@@ -89,6 +89,10 @@ fn a_token_may_come_as_a_header_instead() {
     assert!(upstream(&provider("azure", token).loaded(), "azure").keys.is_empty());
     let both = "api_key: { env: KEY }, headers: { Authorization: { env: KEY } }";
     assert_eq!(provider("groq", both).codes(), ["conflict"]);
+    // Of two headers that can carry a key, each may.
+    let header = "base_url: https://acme.openai.azure.com, headers: { api-key: { env: KEY } }";
+    assert!(upstream(&provider("azure", header).loaded(), "azure").keys.is_empty());
+    assert_eq!(provider("azure", &format!("api_key: {{ env: KEY }}, {header}")).codes(), ["conflict"]);
 }
 
 #[test]
@@ -117,6 +121,7 @@ fn a_base_url_with_the_path_that_is_added_is_refused_with_the_right_one() {
         ("azure", "https://acme.openai.azure.com/openai", "https://acme.openai.azure.com"),
         ("gemini", "https://gateway.example.com/google/v1", "https://gateway.example.com/google"),
         ("ollama", "http://host:11434/v1", "http://host:11434"),
+        ("ollama", "http://host:11434/api", "http://host:11434"),
         ("openai", "https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1"),
         ("groq", "https://api.groq.com/openai/v1/chat/completions", "https://api.groq.com/openai/v1"),
     ] {
@@ -167,13 +172,13 @@ fn a_version_is_for_apis_that_have_versions() {
             assert_eq!(case.codes(), ["no-effect"], "{}", kind.name);
         }
     }
-    assert_eq!(upstream(&provider("ollama", "").loaded(), "ollama").api_version, None);
-    for version in ["2024/10/21", "V1", "''", "v1?x=y", "a23456789012345678901234567890123"] {
-        let case = provider(
-            "gemini",
-            &format!("api_key: {{ env: KEY }}, api_version: \"{}\"", version.trim_matches('\'')),
-        );
-        assert!(case.codes().contains(&"invalid-value"), "{version}");
+    let azure = "base_url: https://acme.openai.azure.com, api_key: { env: KEY }";
+    assert_eq!(upstream(&provider("azure", azure).loaded(), "azure").api_version, None);
+    let dated = provider("azure", &format!("{azure}, api_version: 2025-04-01-preview")).loaded();
+    assert_eq!(upstream(&dated, "azure").api_version.as_deref(), Some("2025-04-01-preview"));
+    for version in ["2024/10/21", "V1", "", "v1?x=y", "a23456789012345678901234567890123"] {
+        let case = provider("azure", &format!("{azure}, api_version: '{version}'"));
+        assert_eq!(case.codes(), ["invalid-value"], "{version}");
     }
     assert_eq!(provider("simulated", "api_version: v1").codes(), ["no-effect"]);
 }

@@ -10,10 +10,10 @@ use domain::{Clock, ProviderName};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use tokio_rustls::TlsConnector;
-use wire::call::Parameters;
-use wire::openai::Flavor;
+use wire::call::{Json, Parameters, Tool, ToolChoice};
 
 use crate::agents::Agent;
+use crate::agents::tools::{Pattern, Policy, Toolbox};
 use crate::app::settings::Secrets;
 use crate::provider::endpoint::{Endpoint, NetworkParts};
 use crate::provider::origin::Origin;
@@ -76,6 +76,7 @@ impl Catalog {
                 name: name.clone(),
                 prompt: agent.prompt.clone(),
                 parameters: parameters(&agent.parameters),
+                tools: toolbox(agent)?,
                 history: agent.history.max_messages,
                 max_message_chars: agent.max_message_chars,
                 max_answer_chars: agent.max_answer_chars,
@@ -160,7 +161,7 @@ fn endpoint(
     tls: &TlsConnector,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Endpoint> {
-    let (flavor, upstream) = match &provider.kind {
+    let (kind, upstream) = match &provider.kind {
         ProviderKind::Simulated(settings) => {
             let settings = simulated::Settings {
                 latency: settings.latency,
@@ -170,10 +171,7 @@ fn endpoint(
             };
             return Ok(Endpoint::simulated(name.clone(), settings, Arc::clone(clock)));
         }
-        ProviderKind::Upstream { kind, upstream } => match kind.name {
-            "openai" => (Flavor::OpenAi, upstream),
-            _ => (Flavor::Compatible, upstream),
-        },
+        ProviderKind::Upstream { kind, upstream } => (*kind, upstream),
     };
     let whose = format!("providers.{name}");
     let keys =
@@ -191,8 +189,30 @@ fn endpoint(
         authority: base.authority(),
         base_path: base.path().to_owned(),
         headers,
+        api_version: upstream.api_version.clone(),
     };
-    Ok(Endpoint::network(name.clone(), upstream.timeouts, flavor, &keys, parts, Arc::clone(clock))?)
+    Ok(Endpoint::network(name.clone(), kind, upstream.timeouts, &keys, parts, Arc::clone(clock))?)
+}
+
+fn toolbox(agent: &config::Agent) -> anyhow::Result<Toolbox> {
+    let tool = |tool: &config::Tool| -> anyhow::Result<Tool> {
+        Ok(Tool {
+            name: tool.name.clone(),
+            description: tool.description.clone(),
+            schema: Some(Json::new(tool.parameters.clone())?),
+            strict: None,
+        })
+    };
+    let config::ToolPolicy { tool_choice, max_rounds, max_tool_calls_per_turn, blocklist } =
+        &agent.tool_policy;
+    let choice = tool_choice.map(|choice| match choice {
+        config::ToolChoice::Auto => ToolChoice::Auto,
+        config::ToolChoice::Required => ToolChoice::Required,
+        config::ToolChoice::None => ToolChoice::None,
+    });
+    let blocklist = blocklist.iter().map(|pattern| Pattern::new(pattern.as_str())).collect();
+    let policy = Policy { choice, max_rounds: *max_rounds, max_calls: *max_tool_calls_per_turn, blocklist };
+    Ok(Toolbox { tools: agent.tools.iter().map(tool).collect::<anyhow::Result<_>>()?, policy })
 }
 
 fn parameters(config: &config::Parameters) -> Parameters {
