@@ -1,38 +1,16 @@
 //! The one pass over a request body.
 
 use crate::call::Role;
-use crate::json::{Fault, FaultKind, Kind, Scanner, Span, Text};
 use crate::dialect::Refused;
+use crate::dialect::check::{members, missing, refused, twice, wrong_type};
+use crate::json::{Kind, Scanner, Span};
 use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
 const MAX_CHOICES: u64 = 128;
 
-macro_rules! members {
-    ($($member:ident = $name:literal,)*) => {
-        /// A top-level member that is read.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Member {
-            $($member,)*
-        }
-
-        impl Member {
-            pub(super) fn of(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$member),)*
-                    _ => None,
-                }
-            }
-
-            pub(super) const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$member => $name,)*
-                }
-            }
-        }
-    };
-}
-
 members! {
+    /// A top-level member that is read.
+    Member:
     Model = "model",
     Messages = "messages",
     Stream = "stream",
@@ -56,28 +34,10 @@ members! {
     User = "user",
 }
 
-/// Which members have been met: one bit each.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen(u32);
-
-impl Seen {
-    /// Whether this is the first time.
-    const fn add(&mut self, member: Member) -> bool {
-        let bit = 1 << member as u32;
-        let first = self.0 & bit == 0;
-        self.0 |= bit;
-        first
-    }
-
-    const fn has(self, member: Member) -> bool {
-        self.0 & (1 << member as u32) != 0
-    }
-}
-
 impl Facts {
     /// The caller gave the member a value, under either name where it has two.
     pub(super) fn said(&self, member: Member) -> bool {
-        let has = |member| self.seen.has(member) && !self.nulls.iter().any(|(null, _)| *null == member);
+        let has = |member| self.seen.has(member.bit()) && !self.nulls.iter().any(|(null, _)| *null == member);
         match member {
             Member::MaxTokens | Member::MaxCompletionTokens => self.max_tokens.is_some(),
             member => has(member),
@@ -97,28 +57,6 @@ pub(super) fn facts(body: &[u8]) -> Result<Facts, Refused> {
     Ok(parse.facts)
 }
 
-/// Calls `found` with each text of a message's content, which is a string, null or an array of parts.
-pub(super) fn each_text<'a>(scanner: &mut Scanner<'a>, found: &mut dyn FnMut(Text<'a>)) -> Result<(), Fault> {
-    match scanner.peek()? {
-        Kind::String => found(scanner.string()?),
-        Kind::Array => {
-            let mut array = scanner.array()?;
-            while scanner.element(&mut array)? {
-                let mut part = scanner.object()?;
-                while let Some(name) = scanner.member(&mut part)? {
-                    if name.is("text") && scanner.peek()? == Kind::String {
-                        found(scanner.string()?);
-                    } else {
-                        scanner.skip()?;
-                    }
-                }
-            }
-        }
-        _ => drop(scanner.skip()?),
-    }
-    Ok(())
-}
-
 struct Parse<'a> {
     scanner: Scanner<'a>,
     facts: Facts,
@@ -127,7 +65,7 @@ struct Parse<'a> {
 impl Parse<'_> {
     fn request(&mut self) -> Result<(), Refused> {
         if self.scanner.peek()? != Kind::Object {
-            return Err(wrong_type(None, "an object", self.scanner.peek()?));
+            return Err(wrong_type(None::<&str>, "an object", self.scanner.peek()?));
         }
         let mut object = self.scanner.object()?;
         while let Some(name) = self.scanner.member(&mut object)? {
@@ -142,7 +80,7 @@ impl Parse<'_> {
 
     fn member(&mut self, member: Member) -> Result<(), Refused> {
         let name = member.name();
-        if !self.facts.seen.add(member) {
+        if !self.facts.seen.add(member.bit()) {
             return Err(twice(format_args!("{name}")));
         }
         if self.scanner.peek()? == Kind::Null {
@@ -158,43 +96,43 @@ impl Parse<'_> {
             Member::Model => self.model(),
             Member::Messages => self.messages(),
             Member::Stream => {
-                self.expect(&[Kind::Bool], "a boolean", param)?;
+                self.scanner.expect(&[Kind::Bool], "a boolean", param)?;
                 self.facts.stream = self.scanner.boolean()?;
                 Ok(())
             }
             Member::StreamOptions => self.stream_options(),
             Member::MaxTokens | Member::MaxCompletionTokens => {
-                let limit = self.integer(param, 1, u64::MAX)?;
+                let limit = self.scanner.integer(param, 1, u64::MAX)?;
                 self.facts.max_tokens = self.facts.max_tokens.max(Some(limit));
                 Ok(())
             }
             Member::N => {
-                let choices = self.integer(param, 1, MAX_CHOICES)?;
+                let choices = self.scanner.integer(param, 1, MAX_CHOICES)?;
                 self.facts.choices = u32::try_from(choices).ok();
                 Ok(())
             }
             Member::Tools => self.tools(),
             Member::User => {
-                self.expect(&[Kind::String], "a string", param)?;
+                self.scanner.expect(&[Kind::String], "a string", param)?;
                 self.facts.user = Some(self.scanner.string()?.decode().into_owned());
                 Ok(())
             }
-            Member::ToolChoice => self.pass(&[Kind::String, Kind::Object], "a string or an object", param),
-            Member::Stop => self.pass(&[Kind::String, Kind::Array], "a string or an array of strings", param),
-            Member::ParallelToolCalls | Member::Logprobs => self.pass(&[Kind::Bool], "a boolean", param),
-            Member::ResponseFormat => self.pass(&[Kind::Object], "an object", param),
-            Member::ReasoningEffort => self.pass(&[Kind::String], "a string", param),
+            Member::ToolChoice => self.scanner.pass(&[Kind::String, Kind::Object], "a string or an object", param),
+            Member::Stop => self.scanner.pass(&[Kind::String, Kind::Array], "a string or an array of strings", param),
+            Member::ParallelToolCalls | Member::Logprobs => self.scanner.pass(&[Kind::Bool], "a boolean", param),
+            Member::ResponseFormat => self.scanner.pass(&[Kind::Object], "an object", param),
+            Member::ReasoningEffort => self.scanner.pass(&[Kind::String], "a string", param),
             Member::Temperature
             | Member::TopP
             | Member::FrequencyPenalty
             | Member::PresencePenalty
             | Member::Seed
-            | Member::TopLogprobs => self.pass(&[Kind::Number], "a number", param),
+            | Member::TopLogprobs => self.scanner.pass(&[Kind::Number], "a number", param),
         }
     }
 
     fn model(&mut self) -> Result<(), Refused> {
-        self.expect(&[Kind::String], "a string", format_args!("model"))?;
+        self.scanner.expect(&[Kind::String], "a string", format_args!("model"))?;
         let quote = self.scanner.offset();
         let model = self.scanner.string()?.decode().into_owned();
         if model.is_empty() || model.len() > 256 {
@@ -206,7 +144,7 @@ impl Parse<'_> {
     }
 
     fn stream_options(&mut self) -> Result<(), Refused> {
-        self.expect(&[Kind::Object], "an object", format_args!("stream_options"))?;
+        self.scanner.expect(&[Kind::Object], "an object", format_args!("stream_options"))?;
         let mut object = self.scanner.object()?;
         let at = self.scanner.offset();
         let mut comma = false;
@@ -221,7 +159,7 @@ impl Parse<'_> {
             if usage.is_some() {
                 return Err(twice(param));
             }
-            self.expect(&[Kind::Bool, Kind::Null], "a boolean", param)?;
+            self.scanner.expect(&[Kind::Bool, Kind::Null], "a boolean", param)?;
             let start = self.scanner.offset();
             let value = !self.scanner.null()? && self.scanner.boolean()?;
             usage = Some((value, Span { start, end: self.scanner.offset() }));
@@ -234,18 +172,18 @@ impl Parse<'_> {
     }
 
     fn tools(&mut self) -> Result<(), Refused> {
-        self.expect(&[Kind::Array], "an array of objects", format_args!("tools"))?;
+        self.scanner.expect(&[Kind::Array], "an array of objects", format_args!("tools"))?;
         let mut array = self.scanner.array()?;
         while self.scanner.element(&mut array)? {
             let count = self.facts.tools;
-            self.pass(&[Kind::Object], "an object", format_args!("tools[{count}]"))?;
+            self.scanner.pass(&[Kind::Object], "an object", format_args!("tools[{count}]"))?;
             self.facts.tools += 1;
         }
         Ok(())
     }
 
     fn messages(&mut self) -> Result<(), Refused> {
-        self.expect(&[Kind::Array], "an array of objects", format_args!("messages"))?;
+        self.scanner.expect(&[Kind::Array], "an array of objects", format_args!("messages"))?;
         let mut array = self.scanner.array()?;
         self.facts.messages_start = self.scanner.offset();
         self.facts.messages.reserve(8);
@@ -261,7 +199,7 @@ impl Parse<'_> {
 
     fn message(&mut self) -> Result<MessageFacts, Refused> {
         let number = self.facts.messages.len();
-        self.expect(&[Kind::Object], "an object", format_args!("messages[{number}]"))?;
+        self.scanner.expect(&[Kind::Object], "an object", format_args!("messages[{number}]"))?;
         let start = self.scanner.offset();
         let (mut role, mut content, mut characters) = (None, None, 0);
         let mut object = self.scanner.object()?;
@@ -282,7 +220,7 @@ impl Parse<'_> {
             }
         }
         let Some(role) = role else {
-            return Err(missing(&format!("messages[{number}].role")));
+            return Err(missing(format_args!("messages[{number}].role")));
         };
         if role == Role::User {
             self.facts.last_user = content;
@@ -292,18 +230,18 @@ impl Parse<'_> {
 
     fn role(&mut self, message: usize) -> Result<Role, Refused> {
         let param = format_args!("messages[{message}].role");
-        self.expect(&[Kind::String], "a string", param)?;
+        self.scanner.expect(&[Kind::String], "a string", param)?;
         let role = self.scanner.string()?;
         Role::ALL.into_iter().find(|known| role.is(known.as_str())).ok_or_else(|| {
             let known = Role::ALL.map(Role::as_str).join("`, `");
-            refused(&param.to_string(), &format!("`{param}` must be one of `{known}`"), "invalid_value")
+            refused(param, &format!("`{param}` must be one of `{known}`"), "invalid_value")
         })
     }
 
     /// The characters of a message's content.
     fn content(&mut self, message: usize) -> Result<usize, Refused> {
         let param = format_args!("messages[{message}].content");
-        self.expect(&[Kind::String, Kind::Array, Kind::Null], "a string or an array of parts", param)?;
+        self.scanner.expect(&[Kind::String, Kind::Array, Kind::Null], "a string or an array of parts", param)?;
         match self.scanner.peek()? {
             Kind::String => Ok(self.scanner.string()?.characters()),
             Kind::Array => {
@@ -324,7 +262,7 @@ impl Parse<'_> {
 
     /// The characters of a part.
     fn part(&mut self, message: usize, number: usize) -> Result<usize, Refused> {
-        self.expect(&[Kind::Object], "an object", format_args!("messages[{message}].content[{number}]"))?;
+        self.scanner.expect(&[Kind::Object], "an object", format_args!("messages[{message}].content[{number}]"))?;
         let (mut kind, mut characters) = (None, None);
         let mut object = self.scanner.object()?;
         while let Some(name) = self.scanner.member(&mut object)? {
@@ -334,81 +272,22 @@ impl Parse<'_> {
                 "type" if kind.is_some() => return Err(twice(param)),
                 "text" if characters.is_some() => return Err(twice(param)),
                 "type" => {
-                    self.expect(&[Kind::String], "a string", param)?;
+                    self.scanner.expect(&[Kind::String], "a string", param)?;
                     kind = Some(self.scanner.string()?);
                 }
                 "text" => {
-                    self.expect(&[Kind::String], "a string", param)?;
+                    self.scanner.expect(&[Kind::String], "a string", param)?;
                     characters = Some(self.scanner.string()?.characters());
                 }
                 _ => drop(self.scanner.skip()?),
             }
         }
         let Some(kind) = kind else {
-            return Err(missing(&format!("messages[{message}].content[{number}].type")));
+            return Err(missing(format_args!("messages[{message}].content[{number}].type")));
         };
         if kind.is("image_url") {
             self.facts.images += 1;
         }
         Ok(characters.unwrap_or(0))
     }
-
-    fn integer(&mut self, param: std::fmt::Arguments<'_>, min: u64, max: u64) -> Result<u64, Refused> {
-        self.expect(&[Kind::Number], "an integer", param)?;
-        let number = self.scanner.number()?;
-        let (sign, digits) = number.strip_prefix('-').map_or((false, number), |digits| (true, digits));
-        if !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(wrong_type(Some(param), "an integer", Kind::Number));
-        }
-        let value = if sign { 0 } else { digits.parse().unwrap_or(u64::MAX) };
-        if value < min {
-            let message = format!("`{param}` must be at least {min}");
-            return Err(refused(&param.to_string(), &message, "integer_below_min_value"));
-        }
-        if value > max {
-            let message = format!("`{param}` must be at most {max}");
-            return Err(refused(&param.to_string(), &message, "integer_above_max_value"));
-        }
-        Ok(value)
-    }
-
-    /// Checks the kind of a value that is otherwise the provider's business.
-    fn pass(&mut self, kinds: &[Kind], what: &str, param: std::fmt::Arguments<'_>) -> Result<(), Refused> {
-        self.expect(kinds, what, param)?;
-        self.scanner.skip()?;
-        Ok(())
-    }
-
-    fn expect(&mut self, kinds: &[Kind], what: &str, param: std::fmt::Arguments<'_>) -> Result<(), Refused> {
-        let found = self.scanner.peek()?;
-        if kinds.contains(&found) { Ok(()) } else { Err(wrong_type(Some(param), what, found)) }
-    }
-}
-
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        let code = match fault.kind {
-            FaultKind::Depth => "json_too_deep",
-            _ => "invalid_json",
-        };
-        Self { param: None, message: format!("the body cannot be read: {fault}"), code }
-    }
-}
-
-fn refused(param: &str, message: &str, code: &'static str) -> Refused {
-    Refused { param: Some(param.to_owned()), message: message.to_owned(), code }
-}
-
-fn missing(param: &str) -> Refused {
-    refused(param, &format!("`{param}` is missing"), "missing_required_parameter")
-}
-
-fn twice(param: std::fmt::Arguments<'_>) -> Refused {
-    refused(&param.to_string(), &format!("`{param}` occurs twice"), "duplicate_parameter")
-}
-
-fn wrong_type(param: Option<std::fmt::Arguments<'_>>, wanted: &str, found: Kind) -> Refused {
-    let subject = param.map_or_else(|| "the body".to_owned(), |param| format!("`{param}`"));
-    let message = format!("{subject} must be {wanted}, not {}", found.a());
-    Refused { param: param.map(|param| param.to_string()), message, code: "invalid_type" }
 }
