@@ -21,6 +21,7 @@ pub mod dialect;
 pub mod embedding;
 pub mod error;
 pub mod event;
+pub mod frames;
 pub mod gemini;
 pub mod json;
 pub mod lines;
