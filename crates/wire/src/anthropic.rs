@@ -2,6 +2,7 @@
 
 mod answer;
 mod codec;
+pub mod foreign;
 mod request;
 
 pub use answer::{AnswerWriter, answer, member, write_error, write_error_event};

@@ -5,10 +5,16 @@
 //! can be refused instead of a wish silently dropped.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::dialect::Dialect;
 use crate::json::{Fault, FaultKind, MAX_DEPTH, check};
+
+/// Wishes that are named: enough to refuse a target by, and no more memory than that.
+const MAX_UNCARRIED: usize = 64;
 
 /// One request to a model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,6 +93,15 @@ pub struct Message {
     pub name: Option<String>,
 }
 
+impl Call {
+    /// Notes a wish that has no place here.
+    pub(crate) fn cannot_carry(&mut self, path: impl Display) {
+        if self.uncarried.len() < MAX_UNCARRIED {
+            self.uncarried.push(path.to_string());
+        }
+    }
+}
+
 impl Message {
     #[must_use]
     pub fn text(role: Role, text: impl Into<String>) -> Self {
@@ -162,8 +177,29 @@ pub enum Part {
     },
     /// What the model thought before it spoke.
     Reasoning(Reasoning),
-    /// Anything else, in the dialect it came in.
-    Other(Json),
+    /// Anything else.
+    Other(Raw),
+}
+
+/// A part that only its own dialect knows, as it is written there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raw {
+    pub dialect: Dialect,
+    pub json: Json,
+}
+
+impl Raw {
+    /// Its `type`, the first 64 characters: what to name it by.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        #[derive(Deserialize)]
+        struct Typed {
+            #[serde(rename = "type")]
+            kind: String,
+        }
+        let typed = serde_json::from_str(self.json.get());
+        typed.map(|Typed { kind }| kind.chars().take(64).collect()).unwrap_or_else(|_| "content".to_owned())
+    }
 }
 
 /// A model's thought. Its text is for people; its signature is for the provider it came from, which wants it back

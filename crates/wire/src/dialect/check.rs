@@ -6,7 +6,7 @@
 use std::fmt::{self, Display};
 
 use crate::dialect::Refused;
-use crate::json::{Fault, FaultKind, Kind, Scanner, Text};
+use crate::json::{Fault, FaultKind, Kind, Scanner, Span, Text};
 
 /// Declares the members of an object that are read, at most 32: `members! { Member: Model = "model", … }`.
 macro_rules! members {
@@ -84,46 +84,67 @@ impl Display for Place<'_> {
     }
 }
 
-impl Scanner<'_> {
-    /// The next value has to be one of `kinds`, which `what` names with an article.
-    pub(crate) fn expect(&mut self, kinds: &[Kind], what: &str, param: impl Display) -> Result<(), Refused> {
-        let found = self.peek()?;
-        if kinds.contains(&found) { Ok(()) } else { Err(wrong_type(Some(param), what, found)) }
-    }
+/// The next value has to be one of `kinds`, which `what` names with an article.
+pub(crate) fn expect(
+    scanner: &mut Scanner<'_>,
+    kinds: &[Kind],
+    what: &str,
+    param: impl Display,
+) -> Result<(), Refused> {
+    let found = scanner.peek()?;
+    if kinds.contains(&found) { Ok(()) } else { Err(wrong_type(Some(param), what, found)) }
+}
 
-    /// Checks the kind of a value that is otherwise the provider's business.
-    pub(crate) fn pass(&mut self, kinds: &[Kind], what: &str, param: impl Display) -> Result<(), Refused> {
-        self.expect(kinds, what, param)?;
-        self.skip()?;
-        Ok(())
-    }
+/// Checks the kind of a value that is otherwise the provider's business.
+pub(crate) fn pass(
+    scanner: &mut Scanner<'_>,
+    kinds: &[Kind],
+    what: &str,
+    param: impl Display,
+) -> Result<(), Refused> {
+    expect(scanner, kinds, what, param)?;
+    scanner.skip()?;
+    Ok(())
+}
 
-    /// An integer of `min` to `max`. One beyond 64 bits is as good as the largest.
-    pub(crate) fn integer(&mut self, param: impl Display, min: u64, max: u64) -> Result<u64, Refused> {
-        self.expect(&[Kind::Number], "an integer", &param)?;
-        let number = self.number()?;
-        let (negative, digits) = number.strip_prefix('-').map_or((false, number), |digits| (true, digits));
-        if !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(wrong_type(Some(param), "an integer", Kind::Number));
-        }
-        let value = digits.parse().unwrap_or(u64::MAX);
-        if negative || value < min {
-            let message = format!("`{param}` must be at least {min}");
-            return Err(refused(param, &message, "integer_below_min_value"));
-        }
-        if value > max {
-            let message = format!("`{param}` must be at most {max}");
-            return Err(refused(param, &message, "integer_above_max_value"));
-        }
-        Ok(value)
+/// An integer of `min` to `max`. One beyond 64 bits is as good as the largest.
+pub(crate) fn integer(
+    scanner: &mut Scanner<'_>,
+    param: impl Display,
+    min: u64,
+    max: u64,
+) -> Result<u64, Refused> {
+    expect(scanner, &[Kind::Number], "an integer", &param)?;
+    let number = scanner.number()?;
+    let (negative, digits) = number.strip_prefix('-').map_or((false, number), |digits| (true, digits));
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong_type(Some(param), "an integer", Kind::Number));
     }
+    let value = digits.parse().unwrap_or(u64::MAX);
+    if negative || value < min {
+        let message = format!("`{param}` must be at least {min}");
+        return Err(refused(param, &message, "integer_below_min_value"));
+    }
+    if value > max {
+        let message = format!("`{param}` must be at most {max}");
+        return Err(refused(param, &message, "integer_above_max_value"));
+    }
+    Ok(value)
+}
+
+/// The name of the model, and where it stands between its quotes.
+pub(crate) fn model(scanner: &mut Scanner<'_>) -> Result<(String, Span), Refused> {
+    expect(scanner, &[Kind::String], "a string", "model")?;
+    let quote = scanner.offset();
+    let model = scanner.string()?.decode().into_owned();
+    if model.is_empty() || model.len() > 256 {
+        return Err(refused("model", "`model` must have 1 to 256 characters", "invalid_value"));
+    }
+    Ok((model, Span { start: quote + 1, end: scanner.offset().saturating_sub(1) }))
 }
 
 /// Calls `found` with each text of a message's content, which is a string, null or an array of parts.
-pub(crate) fn each_text<'a>(
-    scanner: &mut Scanner<'a>,
-    found: &mut dyn FnMut(Text<'a>),
-) -> Result<(), Fault> {
+pub(crate) fn each_text<'a>(scanner: &mut Scanner<'a>, found: &mut dyn FnMut(Text<'a>)) -> Result<(), Fault> {
     match scanner.peek()? {
         Kind::String => found(scanner.string()?),
         Kind::Array => {

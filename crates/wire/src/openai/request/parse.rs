@@ -1,8 +1,10 @@
 //! The one pass over a request body.
 
+use std::fmt::Arguments;
+
 use crate::call::Role;
 use crate::dialect::Refused;
-use crate::dialect::check::{members, missing, refused, twice, wrong_type};
+use crate::dialect::check::{self, members, missing, refused, twice, wrong_type};
 use crate::json::{Kind, Scanner, Span};
 use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
@@ -37,7 +39,9 @@ members! {
 impl Facts {
     /// The caller gave the member a value, under either name where it has two.
     pub(super) fn said(&self, member: Member) -> bool {
-        let has = |member| self.seen.has(member.bit()) && !self.nulls.iter().any(|(null, _)| *null == member);
+        let has = |member: Member| {
+            self.seen.has(member.bit()) && !self.nulls.iter().any(|(null, _)| *null == member)
+        };
         match member {
             Member::MaxTokens | Member::MaxCompletionTokens => self.max_tokens.is_some(),
             member => has(member),
@@ -96,55 +100,48 @@ impl Parse<'_> {
             Member::Model => self.model(),
             Member::Messages => self.messages(),
             Member::Stream => {
-                self.scanner.expect(&[Kind::Bool], "a boolean", param)?;
+                self.expect(&[Kind::Bool], "a boolean", param)?;
                 self.facts.stream = self.scanner.boolean()?;
                 Ok(())
             }
             Member::StreamOptions => self.stream_options(),
             Member::MaxTokens | Member::MaxCompletionTokens => {
-                let limit = self.scanner.integer(param, 1, u64::MAX)?;
+                let limit = check::integer(&mut self.scanner, param, 1, u64::MAX)?;
                 self.facts.max_tokens = self.facts.max_tokens.max(Some(limit));
                 Ok(())
             }
             Member::N => {
-                let choices = self.scanner.integer(param, 1, MAX_CHOICES)?;
+                let choices = check::integer(&mut self.scanner, param, 1, MAX_CHOICES)?;
                 self.facts.choices = u32::try_from(choices).ok();
                 Ok(())
             }
             Member::Tools => self.tools(),
             Member::User => {
-                self.scanner.expect(&[Kind::String], "a string", param)?;
+                self.expect(&[Kind::String], "a string", param)?;
                 self.facts.user = Some(self.scanner.string()?.decode().into_owned());
                 Ok(())
             }
-            Member::ToolChoice => self.scanner.pass(&[Kind::String, Kind::Object], "a string or an object", param),
-            Member::Stop => self.scanner.pass(&[Kind::String, Kind::Array], "a string or an array of strings", param),
-            Member::ParallelToolCalls | Member::Logprobs => self.scanner.pass(&[Kind::Bool], "a boolean", param),
-            Member::ResponseFormat => self.scanner.pass(&[Kind::Object], "an object", param),
-            Member::ReasoningEffort => self.scanner.pass(&[Kind::String], "a string", param),
+            Member::ToolChoice => self.pass(&[Kind::String, Kind::Object], "a string or an object", param),
+            Member::Stop => self.pass(&[Kind::String, Kind::Array], "a string or an array of strings", param),
+            Member::ParallelToolCalls | Member::Logprobs => self.pass(&[Kind::Bool], "a boolean", param),
+            Member::ResponseFormat => self.pass(&[Kind::Object], "an object", param),
+            Member::ReasoningEffort => self.pass(&[Kind::String], "a string", param),
             Member::Temperature
             | Member::TopP
             | Member::FrequencyPenalty
             | Member::PresencePenalty
             | Member::Seed
-            | Member::TopLogprobs => self.scanner.pass(&[Kind::Number], "a number", param),
+            | Member::TopLogprobs => self.pass(&[Kind::Number], "a number", param),
         }
     }
 
     fn model(&mut self) -> Result<(), Refused> {
-        self.scanner.expect(&[Kind::String], "a string", format_args!("model"))?;
-        let quote = self.scanner.offset();
-        let model = self.scanner.string()?.decode().into_owned();
-        if model.is_empty() || model.len() > 256 {
-            return Err(refused("model", "`model` must have 1 to 256 characters", "invalid_value"));
-        }
-        self.facts.model_span = Span { start: quote + 1, end: self.scanner.offset().saturating_sub(1) };
-        self.facts.model = model;
+        (self.facts.model, self.facts.model_span) = check::model(&mut self.scanner)?;
         Ok(())
     }
 
     fn stream_options(&mut self) -> Result<(), Refused> {
-        self.scanner.expect(&[Kind::Object], "an object", format_args!("stream_options"))?;
+        self.expect(&[Kind::Object], "an object", format_args!("stream_options"))?;
         let mut object = self.scanner.object()?;
         let at = self.scanner.offset();
         let mut comma = false;
@@ -159,7 +156,7 @@ impl Parse<'_> {
             if usage.is_some() {
                 return Err(twice(param));
             }
-            self.scanner.expect(&[Kind::Bool, Kind::Null], "a boolean", param)?;
+            self.expect(&[Kind::Bool, Kind::Null], "a boolean", param)?;
             let start = self.scanner.offset();
             let value = !self.scanner.null()? && self.scanner.boolean()?;
             usage = Some((value, Span { start, end: self.scanner.offset() }));
@@ -172,18 +169,18 @@ impl Parse<'_> {
     }
 
     fn tools(&mut self) -> Result<(), Refused> {
-        self.scanner.expect(&[Kind::Array], "an array of objects", format_args!("tools"))?;
+        self.expect(&[Kind::Array], "an array of objects", format_args!("tools"))?;
         let mut array = self.scanner.array()?;
         while self.scanner.element(&mut array)? {
             let count = self.facts.tools;
-            self.scanner.pass(&[Kind::Object], "an object", format_args!("tools[{count}]"))?;
+            self.pass(&[Kind::Object], "an object", format_args!("tools[{count}]"))?;
             self.facts.tools += 1;
         }
         Ok(())
     }
 
     fn messages(&mut self) -> Result<(), Refused> {
-        self.scanner.expect(&[Kind::Array], "an array of objects", format_args!("messages"))?;
+        self.expect(&[Kind::Array], "an array of objects", format_args!("messages"))?;
         let mut array = self.scanner.array()?;
         self.facts.messages_start = self.scanner.offset();
         self.facts.messages.reserve(8);
@@ -199,7 +196,7 @@ impl Parse<'_> {
 
     fn message(&mut self) -> Result<MessageFacts, Refused> {
         let number = self.facts.messages.len();
-        self.scanner.expect(&[Kind::Object], "an object", format_args!("messages[{number}]"))?;
+        self.expect(&[Kind::Object], "an object", format_args!("messages[{number}]"))?;
         let start = self.scanner.offset();
         let (mut role, mut content, mut characters) = (None, None, 0);
         let mut object = self.scanner.object()?;
@@ -230,7 +227,7 @@ impl Parse<'_> {
 
     fn role(&mut self, message: usize) -> Result<Role, Refused> {
         let param = format_args!("messages[{message}].role");
-        self.scanner.expect(&[Kind::String], "a string", param)?;
+        self.expect(&[Kind::String], "a string", param)?;
         let role = self.scanner.string()?;
         Role::ALL.into_iter().find(|known| role.is(known.as_str())).ok_or_else(|| {
             let known = Role::ALL.map(Role::as_str).join("`, `");
@@ -241,7 +238,7 @@ impl Parse<'_> {
     /// The characters of a message's content.
     fn content(&mut self, message: usize) -> Result<usize, Refused> {
         let param = format_args!("messages[{message}].content");
-        self.scanner.expect(&[Kind::String, Kind::Array, Kind::Null], "a string or an array of parts", param)?;
+        self.expect(&[Kind::String, Kind::Array, Kind::Null], "a string or an array of parts", param)?;
         match self.scanner.peek()? {
             Kind::String => Ok(self.scanner.string()?.characters()),
             Kind::Array => {
@@ -262,7 +259,7 @@ impl Parse<'_> {
 
     /// The characters of a part.
     fn part(&mut self, message: usize, number: usize) -> Result<usize, Refused> {
-        self.scanner.expect(&[Kind::Object], "an object", format_args!("messages[{message}].content[{number}]"))?;
+        self.expect(&[Kind::Object], "an object", format_args!("messages[{message}].content[{number}]"))?;
         let (mut kind, mut characters) = (None, None);
         let mut object = self.scanner.object()?;
         while let Some(name) = self.scanner.member(&mut object)? {
@@ -272,11 +269,11 @@ impl Parse<'_> {
                 "type" if kind.is_some() => return Err(twice(param)),
                 "text" if characters.is_some() => return Err(twice(param)),
                 "type" => {
-                    self.scanner.expect(&[Kind::String], "a string", param)?;
+                    self.expect(&[Kind::String], "a string", param)?;
                     kind = Some(self.scanner.string()?);
                 }
                 "text" => {
-                    self.scanner.expect(&[Kind::String], "a string", param)?;
+                    self.expect(&[Kind::String], "a string", param)?;
                     characters = Some(self.scanner.string()?.characters());
                 }
                 _ => drop(self.scanner.skip()?),
@@ -289,5 +286,14 @@ impl Parse<'_> {
             self.facts.images += 1;
         }
         Ok(characters.unwrap_or(0))
+    }
+
+    /// Checks the kind of a value that is otherwise the provider's business.
+    fn pass(&mut self, kinds: &[Kind], what: &str, param: Arguments<'_>) -> Result<(), Refused> {
+        check::pass(&mut self.scanner, kinds, what, param)
+    }
+
+    fn expect(&mut self, kinds: &[Kind], what: &str, param: Arguments<'_>) -> Result<(), Refused> {
+        check::expect(&mut self.scanner, kinds, what, param)
     }
 }
