@@ -15,7 +15,7 @@ use crate::anthropic::request::{MessagesRequest, Purpose, Thinking};
 use crate::call::{Call, Json, Message, Part, ResponseFormat, Role, Tool, ToolChoice};
 use crate::dialect::Refused;
 use crate::dialect::check::{Place, refused, twice};
-use crate::json::{self, Fault};
+use crate::json::{self, Fault, MAX_DEPTH};
 
 /// Members that say how an answer is to be made, kept or delivered, and not what it is to be; with the values that say
 /// no more than that, none for any. They are left out where the caller's bytes do not go, wherever they stand.
@@ -33,6 +33,10 @@ const HINTS: [(&str, &[&str]); 5] = [
     ("speed", &[r#""standard""#]),
 ];
 
+/// Nesting of a tool's schema, so that a body of any dialect is within [`MAX_DEPTH`] with it: there are four levels
+/// around it in the chat dialect, three here.
+const MAX_SCHEMA_DEPTH: u32 = MAX_DEPTH - 4;
+
 /// What callers without an `effort` get of a model that decides itself how much to think.
 const DEFAULT_EFFORT: &str = "high";
 
@@ -49,10 +53,10 @@ impl MessagesRequest {
             if value == b"null" { Ok(()) } else { reader.member(&name.decode(), value) }
         })?;
         let mut call = reader.call;
-        match self.facts.max_tokens {
-            // It is to fill a cache and to say nothing, which no other provider can be asked.
-            Some(0) if self.purpose == Purpose::Answer => call.cannot_carry("max_tokens"),
-            limit => call.parameters.max_tokens = limit,
+        call.parameters.max_tokens = self.facts.max_tokens.filter(|limit| *limit > 0);
+        // It is to fill a cache and to say nothing, which no other provider can be asked.
+        if self.facts.max_tokens == Some(0) && self.purpose == Purpose::Answer {
+            call.cannot_carry("max_tokens");
         }
         if let Some(agent) = &self.agent {
             if !agent.prompt.is_empty() {
@@ -88,8 +92,13 @@ impl Reader {
             "system" => return self.system(&place, read(value, &place)?),
             "messages" => {
                 let messages: Vec<&RawValue> = read(value, &place)?;
+                let before = self.call.messages.len();
                 for (number, message) in messages.into_iter().enumerate() {
                     self.message(&place.item(number), message)?;
+                }
+                if self.call.messages.len() == before {
+                    let message = "`messages` must have a message that says something";
+                    return Err(refused(place, message, "invalid_value"));
                 }
             }
             "tools" => {
@@ -134,6 +143,8 @@ impl Reader {
         if allowed_callers.is_some_and(|callers| callers != ["direct"]) {
             self.call.cannot_carry(place.member("allowed_callers"));
         }
+        json::check(input_schema.get().as_bytes(), MAX_SCHEMA_DEPTH)
+            .map_err(|_| wrong(&place.member("input_schema")))?;
         let schema = Some(Json::from(input_schema));
         self.call.tools.push(Tool { name, description, schema, strict });
         Ok(())

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::call::Role;
 use crate::json;
+use crate::openai::{self, Flavor};
 
 fn parse(body: &str) -> Result<MessagesRequest, Refused> {
     MessagesRequest::parse(Bytes::copy_from_slice(body.as_bytes()))
@@ -505,8 +506,12 @@ proptest! {
         match MessagesRequest::parse_count(Bytes::from(damaged)) {
             Ok(request) => {
                 prop_assert!(valid);
-                let _ = (request.to_call(), request.carries(), request.characters());
                 for request in [request.clone(), request.with_agent("p", &defaults)] {
+                    let _ = (request.carries(), request.characters(), request.last_user_text());
+                    if let Ok(call) = request.to_call() {
+                        let chat = openai::encode(&call, "m", Flavor::OpenAi, true);
+                        prop_assert!(openai::ChatRequest::parse(chat.clone()).is_ok(), "{:?}", chat);
+                    }
                     let upstream = request.for_upstream("other\"");
                     prop_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&upstream).is_ok());
                     match MessagesRequest::parse_count(upstream.clone()) {

@@ -134,7 +134,7 @@ proptest! {
             format!(r#"{space}{{"role":"assistant","content":[{}]}}{space}"#, blocks.join(","))
         };
         let messages: Vec<_> = messages.into_iter().map(message).collect();
-        let body = of(&format!("[{}]", messages.join(",")));
+        let body = of(&format!("[{},{USER}]", messages.join(",")));
         let request = parse(&body).unwrap();
         prop_assert_eq!(value(&request.for_upstream("m")), without_foreign(value(body.as_bytes())));
         let call = request.to_call().unwrap();

@@ -104,7 +104,7 @@ fn what_only_the_provider_knows_stays_as_it_is_and_goes_nowhere_else() {
     assert_eq!(kinds, ["image", "document", "document", "search_result", "-"]);
     assert_eq!(call.uncarried, ["messages[0].content[2].context"]);
     let alone = of_blocks(r#"{"type":"search_result","content":[]}"#);
-    let refused = crate::openai::carries(&self::call(&alone)).unwrap_err();
+    let refused = openai::carries(&self::call(&alone)).unwrap_err();
     assert_eq!(refused.member(), "search_result");
 }
 
@@ -206,10 +206,34 @@ fn of_a_seal_on_nothing_nothing_is_left() {
 }
 
 #[test]
+fn a_conversation_of_nothing_is_refused() {
+    for messages in [
+        r#"[{"role":"user","content":[]}]"#.to_owned(),
+        format!(r#"[{{"role":"assistant","content":[{{"type":"redacted_thinking","data":"{UNSIGNED}"}}]}}]"#),
+    ] {
+        let body = of(&messages).replacen('{', r#"{"system":"s","#, 1);
+        let refused = parse(&body).unwrap().to_call().unwrap_err();
+        assert_eq!(refused.param.as_deref(), Some("messages"), "{body}");
+    }
+}
+
+#[test]
+fn a_schema_is_as_deep_as_it_may_be_in_any_dialect() {
+    let tool = |levels: usize| {
+        let schema = format!("{}{}", r#"{"a":"#.repeat(levels - 1) + "{}", "}".repeat(levels - 1));
+        with(&format!(r#""tools":[{{"name":"f","input_schema":{schema}}}]"#))
+    };
+    let chat = openai::encode(&call(&tool(60)), "m", Flavor::OpenAi, false);
+    assert!(openai::ChatRequest::parse(chat).is_ok());
+    let refused = parse(&tool(61)).unwrap().to_call().unwrap_err();
+    assert_eq!(refused.param.as_deref(), Some("tools[0].input_schema"));
+}
+
+#[test]
 fn an_answer_of_thoughts_and_calls_has_no_content_in_the_chat_dialect() {
     let blocks = r#"{"type":"thinking","thinking":"h","signature":"c"},{"type":"tool_use","id":"1","name":"f","input":{}}"#;
     let call = call(&of(&format!(r#"[{USER},{{"role":"assistant","content":[{blocks}]}}]"#)));
-    let chat = crate::openai::encode(&call, "m", crate::openai::Flavor::OpenAi, false);
+    let chat = openai::encode(&call, "m", openai::Flavor::OpenAi, false);
     assert_eq!(value(&chat)["messages"][1]["content"], Value::Null);
 }
 
