@@ -8,6 +8,7 @@
 //! The body of a request to count tokens is the same without the members that only matter for an answer.
 
 mod content;
+mod cuts;
 mod neutral;
 mod parse;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The one pass over a request body.
 
 use crate::anthropic::foreign;
+use crate::anthropic::request::cuts::Cuts;
 use crate::anthropic::request::{Facts, Purpose, System, Thinking};
 use crate::call::Role;
 use crate::dialect::Refused;
@@ -72,7 +73,7 @@ struct Parse<'a> {
     facts: Facts,
 }
 
-/// What a content holds, or one of its blocks.
+/// What a content holds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Holds {
     /// Of the writer's own texts.
@@ -304,8 +305,8 @@ impl<'a> Parse<'a> {
             let block = self.block(&place)?;
             let Some(kind) = block.kind else { return Err(missing(place.member("type"))) };
             holds.blocks += 1;
-            // Those of the provider's own tools have names of their own.
             holds.calls |= kind.is("tool_use");
+            // Those of the provider's own tools have names of their own.
             if kind.decode().ends_with("tool_result") {
                 holds.results += 1;
                 holds.tool_characters += block.characters;
@@ -425,38 +426,5 @@ impl Block<'_> {
         let is = |name| self.kind.is_some_and(|kind| kind.is(name));
         let ours = |text: Text<'_>| text.decode().starts_with(foreign::MARK);
         (is("thinking") && ours(self.signature)) || (is("redacted_thinking") && ours(self.data))
-    }
-}
-
-/// The elements of one array that are cut out, so that an array is left.
-#[derive(Debug, Default)]
-struct Cuts {
-    spans: Vec<Span>,
-    /// An element so far stays.
-    kept: bool,
-    /// Where a cut starts that reaches to the next element.
-    open: Option<usize>,
-    /// Behind the last element.
-    end: usize,
-}
-
-impl Cuts {
-    /// The next element. Behind one that stays, a cut begins with the comma in front; else it ends with the one behind.
-    fn element(&mut self, span: Span, out: bool) {
-        if let Some(start) = self.open.take() {
-            self.spans.push(Span { start, end: span.start });
-        }
-        match (out, self.kept) {
-            (false, _) => self.kept = true,
-            (true, true) => self.spans.push(Span { start: self.end, end: span.end }),
-            (true, false) => self.open = Some(span.start),
-        }
-        self.end = span.end;
-    }
-
-    fn finish(mut self) -> Vec<Span> {
-        let last = self.open.take().map(|start| Span { start, end: self.end });
-        self.spans.extend(last);
-        self.spans
     }
 }
