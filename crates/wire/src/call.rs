@@ -189,7 +189,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Its `type`, the first 64 characters: what to name it by.
+    /// What to name it by: its `type`, if that is a word of at most 64 bytes.
     #[must_use]
     pub fn kind(&self) -> String {
         #[derive(Deserialize)]
@@ -197,8 +197,11 @@ impl Raw {
             #[serde(rename = "type")]
             kind: String,
         }
-        let typed = serde_json::from_str(self.json.get());
-        typed.map(|Typed { kind }| kind.chars().take(64).collect()).unwrap_or_else(|_| "content".to_owned())
+        let word = |kind: &String| {
+            (1..=64).contains(&kind.len()) && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let kind = serde_json::from_str(self.json.get()).ok().map(|Typed { kind }| kind);
+        kind.filter(word).unwrap_or_else(|| "content".to_owned())
     }
 }
 
@@ -335,6 +338,16 @@ mod tests {
         assert_eq!(message.plain_text(), "a cat");
         message.content.clear();
         assert_eq!(message.plain_text(), "");
+    }
+
+    #[test]
+    fn a_part_of_one_dialect_is_named_by_a_word_or_not_at_all() {
+        let kind = |json: &str| Raw { dialect: Dialect::Chat, json: Json::new(json.into()).unwrap() }.kind();
+        assert_eq!(kind(r#"{"x":1,"type":"search_result"}"#), "search_result");
+        let long = format!(r#"{{"type":"{}"}}"#, "x".repeat(65));
+        for json in [r#"{"type":"two words"}"#, r#"{"type":""}"#, r#"{"type":1}"#, "{}", "7", &long] {
+            assert_eq!(kind(json), "content", "{json}");
+        }
     }
 
     #[test]

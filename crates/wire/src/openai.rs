@@ -26,6 +26,7 @@ pub use answer::{AnswerWriter, answer};
 pub use codec::{COMPATIBLE, OPENAI};
 pub use embedding::{EmbeddingRequest, embeddings};
 pub use encode::{carries, encode};
+pub(crate) use failure::kind_of;
 pub use failure::read_error;
 pub(crate) use failure::read_failure;
 pub use read::{read_answer, read_chunk};
