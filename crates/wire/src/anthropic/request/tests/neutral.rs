@@ -425,3 +425,34 @@ fn faults_inside_a_message_are_found_when_it_is_parsed_and_are_told_without_thei
     let refused = parse(&of_blocks(nested)).unwrap().to_call().unwrap_err();
     assert_eq!(refused.param.as_deref(), Some("messages[0].content[0].content[0]"));
 }
+
+#[test]
+fn what_all_providers_have_goes_to_all_of_them() {
+    let common = ["nulls", "prefill", "stream", "structured", "system-blocks-cached", "system-text", "text"];
+    for (name, body) in golden() {
+        let call = MessagesRequest::parse(body).unwrap().to_call().unwrap();
+        for kind in crate::provider::KINDS {
+            match kind.codec.chat(&call, "claude-sonnet-4-5") {
+                Ok(body) => assert!(json::check(&body, 64).is_ok(), "{name} to {}", kind.name),
+                Err(uncarried) => {
+                    assert!(!common.contains(&name.as_str()), "{name} to {}: {uncarried}", kind.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thought_of_one_provider_goes_to_that_one_alone() {
+    let call = of_golden("thoughts-of-other-providers");
+    for (kind, model, told) in [
+        ("gemini", "gemini-3-pro", true),
+        ("anthropic", "claude-sonnet-4-5", false),
+        ("openai", "gpt-5", false),
+    ] {
+        let body = crate::provider::kind(kind).unwrap().codec.chat(&call, model).unwrap();
+        let text = std::str::from_utf8(&body).unwrap();
+        assert_eq!(text.contains("Zz+/="), told, "{kind}: {text}");
+        assert!(!text.contains("parapet."), "{kind}: {text}");
+    }
+}
