@@ -2,10 +2,22 @@
 
 mod answer;
 mod codec;
+mod encode;
 mod error;
+mod failure;
 pub mod foreign;
+mod ids;
+mod model;
+mod read;
 mod request;
 mod rewrite;
+mod schema;
+mod source;
+mod stream;
+mod thinking;
+mod tools;
+mod turns;
+mod usage;
 
 pub use answer::{AnswerWriter, answer};
 pub use codec::CODEC;

@@ -22,6 +22,7 @@ pub mod embedding;
 pub mod error;
 pub mod event;
 pub mod frames;
+pub mod gather;
 pub mod gemini;
 pub mod json;
 pub mod lines;

@@ -9,6 +9,7 @@
 //! ways that are read leniently where money, truth and safety do not depend on it, and named where they are.
 
 mod answer;
+mod check;
 mod codec;
 mod embedding;
 mod encode;
@@ -28,12 +29,15 @@ pub use codec::{COMPATIBLE, OPENAI};
 pub use embedding::{EmbeddingRequest, embeddings};
 pub use encode::{carries, encode};
 pub use error::{write_error, write_error_event};
+pub(crate) use failure::kind_of;
 pub use failure::read_error;
+pub(crate) use failure::read_failure;
 pub use read::{read_answer, read_chunk};
 pub use reasoning::{read_reasoning_details, reasoning_details};
 pub use request::{ChatRequest, MessageFacts};
 pub use rewrite::rewrite;
 pub use stream::StreamReader;
+pub(crate) use usage::count;
 
 /// How a provider's version of the dialect differs where we write members of our own accord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@
 //! ([`super::foreign`]): clients insist on one, and what the other provider wants back comes back in it.
 
 mod arguments;
+mod blocks;
 mod stream;
 mod unary;
 
@@ -22,7 +23,6 @@ pub use unary::answer;
 
 use crate::anthropic::foreign::seal;
 use crate::call::Origin;
-use crate::dialect::Head;
 use crate::event::Signature;
 use crate::json::{write_display, write_json, write_str};
 
@@ -65,11 +65,11 @@ struct OutputDetails {
 }
 
 /// A message up to its content.
-fn write_head(out: &mut BytesMut, head: &Head<'_>) {
+fn write_head(out: &mut BytesMut, id: &str, model: &str) {
     out.extend_from_slice(b"{\"id\":");
-    write_str(out, head.id);
+    write_str(out, id);
     out.extend_from_slice(b",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
-    write_str(out, head.model);
+    write_str(out, model);
     out.extend_from_slice(b",\"content\":[");
 }
 

@@ -35,10 +35,11 @@ pub(super) struct Seal<'a> {
 }
 
 impl Details {
-    /// Appends the entries, without brackets, of a piece of a thought and what seals it; either may be missing.
+    /// Appends the entries, without brackets, of a piece of a thought and what seals it; either may be missing. What
+    /// belongs to a tool call seals no thought, and stands apart as what is encrypted does.
     pub(super) fn write(&mut self, out: &mut BytesMut, text: Text<'_>, seal: Option<Seal<'_>>) {
-        let (encrypted, signature) = match seal {
-            Some(seal) if seal.encrypted => (Some(seal), None),
+        let (apart, signature) = match seal {
+            Some(seal) if seal.encrypted || seal.tool_call.is_some() => (Some(seal), None),
             signature => (None, signature),
         };
         if !text.is_empty() || signature.is_some() {
@@ -54,13 +55,16 @@ impl Details {
             self.end_entry(out);
             self.open = true;
         }
-        if signature.is_some() {
+        if signature.is_some() || apart.is_some() {
             self.interrupt();
         }
-        if let Some(seal) = encrypted {
-            self.interrupt();
+        if let Some(seal) = apart {
             out.extend_from_slice(if text.is_empty() { b"" } else { b"," });
-            out.extend_from_slice(b"{\"type\":\"reasoning.encrypted\",\"data\":");
+            out.extend_from_slice(if seal.encrypted {
+                b"{\"type\":\"reasoning.encrypted\",\"data\":"
+            } else {
+                b"{\"type\":\"reasoning.text\",\"signature\":"
+            });
             seal.write(out);
             self.end_entry(out);
             self.index += 1;

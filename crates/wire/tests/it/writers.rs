@@ -2,13 +2,15 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use domain::{FinishReason, Usage};
 use parapet_wire::dialect::{Dialect, Head, tool_call_id};
-use parapet_wire::event::{Choice, Event};
+use parapet_wire::event::{Choice, Event, ToolFragment};
+use parapet_wire::json::Text;
 use parapet_wire::provider::{Codec, Framing};
+use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{codec, codecs, files, frames, text};
@@ -72,6 +74,24 @@ impl Story {
     }
 }
 
+impl Story {
+    /// As much as a message can tell of it, in the words it has.
+    fn as_message(&self) -> Self {
+        let mut told = self.told.get(&0).cloned().unwrap_or_default();
+        told.words += &std::mem::take(&mut told.refusal);
+        for call in told.calls.values_mut().filter(|call| call.arguments.is_empty()) {
+            call.arguments = "{}".to_owned();
+        }
+        if told.finish == Some(FinishReason::Stop) && !told.calls.is_empty() {
+            told.finish = Some(FinishReason::ToolCalls);
+        }
+        let Usage { input, cached_input, cache_write, output, reasoning, audio, image, .. } = self.usage;
+        let (input, output) = (input + image, output + audio);
+        let usage = Usage { input, cached_input, cache_write, output, reasoning, ..Usage::default() };
+        Self { told: [(0, told)].into(), usage }
+    }
+}
+
 /// Calls `each` with the events of a complete stream.
 fn events(codec: &dyn Codec, body: Bytes, mut each: impl FnMut(&Event<'_>)) {
     let (frames, end) = frames(codec.framing(), [body]);
@@ -119,8 +139,10 @@ fn every_stream_tells_the_same_story_as_a_messages_blocks() {
     for (name, codec) in codecs() {
         for (file, body) in files(&format!("{name}/streams")) {
             let (written, story) = rewritten(codec, body, Dialect::Messages, true);
-            let message = assembled(written);
-            check(&message, &story, &format!("{name}/{file}"));
+            check(&assembled(written.clone()), &story, &format!("{name}/{file}"));
+            let mut again = Story::default();
+            events(self::codec("anthropic"), written, |event| again.add(&event.choices, event.usage));
+            assert_eq!(again, story.as_message(), "{name}/{file}");
         }
     }
 }
@@ -144,7 +166,89 @@ fn every_answer_tells_the_same_story_in_any_dialect() {
             told.add(&again.choices, again.usage);
             assert_eq!(told, story, "{name}/{file}");
             check(&serde_json::from_slice(&message).unwrap(), &story, &format!("{name}/{file}"));
+            let again = self::codec("anthropic").read_answer(&message).unwrap();
+            let mut told = Story::default();
+            told.add(&again.choices, again.usage);
+            assert_eq!(told, story.as_message(), "{name}/{file}");
         }
+    }
+}
+
+/// One choice as its provider may tell it: the pieces of calls in any turns, with words and thoughts between them.
+fn pieces() -> impl Strategy<Value = Vec<(Option<usize>, String)>> {
+    let object = prop_oneof![
+        Just("{}".to_owned()),
+        Just(r#"{"a":{"b":["}",1]}}"#.to_owned()),
+        Just(r#"{"say":"\"{\\","then":[]}"#.to_owned()),
+        Just(" { \"ü\" : 0 }\n".to_owned()),
+    ];
+    let call = (object, 1..6_usize);
+    (prop::collection::vec(call, 0..4), prop::collection::vec("[a-z\"{}]{1,4}", 0..6), any::<u64>()).prop_map(
+        |(calls, words, seed)| {
+            let cut = |text: &str, size: usize| -> VecDeque<String> {
+                text.chars().collect::<Vec<_>>().chunks(size).map(|piece| piece.iter().collect()).collect()
+            };
+            let mut sources: Vec<_> = calls
+                .iter()
+                .enumerate()
+                .map(|(number, (arguments, size))| (Some(number), cut(arguments, *size)))
+                .collect();
+            sources.push((None, words.into()));
+            let (mut told, mut seed) = (Vec::new(), seed);
+            while !sources.is_empty() {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let at = usize::try_from(seed >> 33).unwrap() % sources.len();
+                match sources[at].1.pop_front() {
+                    Some(piece) => told.push((sources[at].0, piece)),
+                    None => drop(sources.remove(at)),
+                }
+            }
+            told
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn whatever_turns_the_pieces_take_a_message_says_them_all(pieces in pieces()) {
+        let mut calls: Vec<usize> = Vec::new();
+        let mut choices: Vec<Choice<'_>> = Vec::new();
+        for (number, (call, piece)) in pieces.iter().enumerate() {
+            choices.push(match call {
+                None if number % 3 == 0 => Choice { reasoning: Text::plain(piece), ..Choice::default() },
+                None => Choice { text: Text::plain(piece), ..Choice::default() },
+                Some(call) => {
+                    let known = calls.iter().position(|known| known == call);
+                    let index = known.unwrap_or(calls.len());
+                    let name = if known.is_none() { "f" } else { "" };
+                    if known.is_none() {
+                        calls.push(*call);
+                    }
+                    let index = u32::try_from(index).unwrap();
+                    let arguments = Text::plain(piece);
+                    let fragment = ToolFragment { index, name: Text::plain(name), arguments, ..ToolFragment::default() };
+                    Choice { tools: vec![fragment], ..Choice::default() }
+                }
+            });
+        }
+        choices.push(Choice { finish: Some(FinishReason::Stop), ..Choice::default() });
+        let mut story = Story::default();
+        let (mut chunks, mut events) = (BytesMut::new(), BytesMut::new());
+        let (mut chat, mut messages) =
+            (Dialect::Chat.writer(&HEAD, true), Dialect::Messages.writer(&HEAD, true));
+        for choice in choices {
+            story.add(std::slice::from_ref(&choice), None);
+            let event = Event { choices: vec![choice], ..Event::default() };
+            chat.event(&mut chunks, &event);
+            messages.event(&mut events, &event);
+        }
+        chat.close(&mut chunks, &story.usage);
+        messages.close(&mut events, &story.usage);
+        let story = story.completed();
+        check(&assembled(events.freeze()), &story, "messages");
+        let mut again = Story::default();
+        self::events(codec("openai"), chunks.freeze(), |event| again.add(&event.choices, event.usage));
+        prop_assert_eq!(again, story);
     }
 }
 
@@ -164,10 +268,10 @@ fn check(message: &Value, story: &Story, file: &str) {
     }
     let calls = blocks.iter().filter(|block| block["type"] == "tool_use");
     let calls = calls.map(|block| (&block["id"], &block["name"], block["input"].clone()));
-    let meant = told.calls.values().map(|call| {
-        let arguments = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-        (call.id.as_str().into(), call.name.as_str().into(), serde_json::from_str(arguments).unwrap())
-    });
+    let meant = told
+        .calls
+        .values()
+        .map(|call| (call.id.as_str().into(), call.name.as_str().into(), input(&call.arguments)));
     let meant: Vec<(Value, Value, Value)> = meant.collect();
     assert!(calls.eq(meant.iter().map(|(id, name, input)| (id, name, input.clone()))), "{file}");
 
@@ -229,8 +333,8 @@ fn assembled(stream: Bytes) -> Value {
             b"content_block_stop" => {
                 assert_eq!(data["index"], message["content"].as_array().unwrap().len());
                 let (mut block, json) = open.take().unwrap();
-                if !json.is_empty() {
-                    block["input"] = serde_json::from_str(&json).unwrap();
+                if block["type"] == "tool_use" {
+                    block["input"] = input(&json);
                 }
                 message["content"].as_array_mut().unwrap().push(block);
             }
@@ -245,6 +349,12 @@ fn assembled(stream: Bytes) -> Value {
     }
     assert!(ended && !message["stop_reason"].is_null());
     message
+}
+
+/// The input of a call with these arguments. A call that the limit of tokens cut has no whole one.
+fn input(arguments: &str) -> Value {
+    let arguments = if arguments.is_empty() { "{}" } else { arguments };
+    serde_json::from_str(arguments).unwrap_or_else(|_| serde_json::json!({ "INVALID_JSON": arguments }))
 }
 
 /// Unpaired surrogates are legal JSON, are passed on as they are spelled, and are refused by this parser alone.

@@ -15,7 +15,7 @@ use crate::json::{Kind, Scanner, Text, write_str};
 pub fn answer(head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Bytes {
     let choices = || answer.choices.iter().filter(|choice| choice.index == 0);
     let mut out = BytesMut::with_capacity(choices().map(Choice::written).sum::<usize>() + 512);
-    write_head(&mut out, head);
+    write_head(&mut out, head.id, head.model);
     let calls = calls(choices(), head.id);
     let calls_tools = !calls.is_empty();
     let mut content = Content { out: &mut out, calls, answer_id: head.id, open: None, blocks: 0 };
@@ -110,7 +110,7 @@ impl Content<'_, '_> {
         if signature.encrypted {
             self.begin();
             self.out.extend_from_slice(b"{\"type\":\"redacted_thinking\",\"data\":");
-        } else if self.open == Some(Open::Thinking) {
+        } else if self.open == Some(Open::Thinking) && signature.tool.is_none() {
             self.open = None;
             self.out.extend_from_slice(b"\",\"signature\":");
         } else {

@@ -90,7 +90,7 @@ impl<'a> Message<'a> {
                 encrypted: signature.encrypted,
                 tool_call: signature.tool.map(id),
             };
-            if signature.encrypted {
+            if signature.encrypted || signature.tool_call.is_some() {
                 self.thoughts.extend(self.thinking.take());
             }
             let thought = self.thinking.take().unwrap_or_default();
