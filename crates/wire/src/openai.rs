@@ -9,7 +9,6 @@
 //! ways that are read leniently where money, truth and safety do not depend on it, and named where they are.
 
 mod answer;
-mod check;
 mod codec;
 mod embedding;
 mod encode;
@@ -27,6 +26,7 @@ pub use answer::{AnswerWriter, answer};
 pub use codec::{COMPATIBLE, OPENAI};
 pub use embedding::{EmbeddingRequest, embeddings};
 pub use encode::{carries, encode};
+pub(crate) use failure::kind_of;
 pub use failure::read_error;
 pub(crate) use failure::read_failure;
 pub use read::{read_answer, read_chunk};

@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use wire::call::{Json, Parameters, Tool, ToolChoice};
 
 use crate::agents::Agent;
-use crate::agents::tools::{Pattern, Policy, Toolbox};
+use crate::agents::tools::{Policy, Toolbox};
 use crate::app::settings::Secrets;
 use crate::provider::endpoint::{Endpoint, NetworkParts};
 use crate::provider::origin::Origin;
@@ -168,6 +168,11 @@ fn endpoint(
                 tokens_per_second: settings.tokens_per_second,
                 length: settings.length.clone(),
                 seed: settings.seed,
+                mood: mood(settings.mood),
+                faults: simulated::Faults {
+                    rate: settings.faults.rate,
+                    kinds: settings.faults.kinds.iter().copied().map(fault).collect(),
+                },
             };
             return Ok(Endpoint::simulated(name.clone(), settings, Arc::clone(clock)));
         }
@@ -194,6 +199,31 @@ fn endpoint(
     Ok(Endpoint::network(name.clone(), kind, upstream.timeouts, &keys, parts, Arc::clone(clock))?)
 }
 
+const fn mood(mood: config::Mood) -> simulated::Mood {
+    match mood {
+        config::Mood::Friendly => simulated::Mood::Friendly,
+        config::Mood::Slow => simulated::Mood::Slow,
+        config::Mood::Flaky => simulated::Mood::Flaky,
+        config::Mood::Long => simulated::Mood::Long,
+        config::Mood::Reasoning => simulated::Mood::Reasoning,
+        config::Mood::Tools => simulated::Mood::Tools,
+        config::Mood::Refusal => simulated::Mood::Refusal,
+    }
+}
+
+const fn fault(kind: config::FaultKind) -> simulated::Fault {
+    match kind {
+        config::FaultKind::Error => simulated::Fault::Error,
+        config::FaultKind::Overloaded => simulated::Fault::Overloaded,
+        config::FaultKind::RateLimited => simulated::Fault::RateLimited,
+        config::FaultKind::Refused => simulated::Fault::Refused,
+        config::FaultKind::Stall => simulated::Fault::Stall,
+        config::FaultKind::Cut => simulated::Fault::Cut,
+        config::FaultKind::Malformed => simulated::Fault::Malformed,
+        config::FaultKind::ErrorEvent => simulated::Fault::ErrorEvent,
+    }
+}
+
 fn toolbox(agent: &config::Agent) -> anyhow::Result<Toolbox> {
     let tool = |tool: &config::Tool| -> anyhow::Result<Tool> {
         Ok(Tool {
@@ -210,7 +240,7 @@ fn toolbox(agent: &config::Agent) -> anyhow::Result<Toolbox> {
         config::ToolChoice::Required => ToolChoice::Required,
         config::ToolChoice::None => ToolChoice::None,
     });
-    let blocklist = blocklist.iter().map(|pattern| Pattern::new(pattern.as_str())).collect();
+    let blocklist = blocklist.clone();
     let policy = Policy { choice, max_rounds: *max_rounds, max_calls: *max_tool_calls_per_turn, blocklist };
     Ok(Toolbox { tools: agent.tools.iter().map(tool).collect::<anyhow::Result<_>>()?, policy })
 }

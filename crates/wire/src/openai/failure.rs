@@ -35,7 +35,8 @@ pub(super) fn read_flat_failure(body: &[u8]) -> Option<UpstreamError> {
     report.flat.then(|| report.tell_without_status())
 }
 
-const fn kind_of(status: u16) -> UpstreamKind {
+/// What an HTTP status means where the body says nothing else.
+pub(crate) const fn kind_of(status: u16) -> UpstreamKind {
     match status {
         401 | 403 => UpstreamKind::Credentials,
         402 => UpstreamKind::Quota,
