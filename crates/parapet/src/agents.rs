@@ -4,20 +4,26 @@
 //! model, screening looks at the text, [`prepare`] begins the turn, after which the user's message is durable, and puts
 //! prompt and history in front of it.
 
-use std::sync::Arc;
+pub(crate) mod conversation;
+pub(crate) mod tools;
+
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use domain::{AgentName, ConversationId, Usage};
-use serde_json::value::RawValue;
+use http::HeaderMap;
 use store::{BeginTurn, NewConversation, Owner, Turn};
 use tokio::time::Instant;
-use wire::call::{Call, Message, Parameters, Role};
-use wire::openai::ChatRequest;
+use wire::call::{Call, Message, Parameters, Role, Tool};
+use wire::dialect::{Dialect, Refused, Request};
+use wire::openai::EmbeddingRequest;
+use wire::provider::{Operation, Uncarried};
 
+use self::tools::{ToolResult, Toolbox, Watch};
 use crate::accounting;
 use crate::app::App;
 use crate::identity::Identified;
+use crate::provider::Question;
 use crate::refusal::{Kind, Refusal};
 use crate::routing::catalog::{Callable, Target};
 use crate::screening::Screened;
@@ -31,6 +37,7 @@ pub(crate) struct Agent {
     pub(crate) name: AgentName,
     pub(crate) prompt: String,
     pub(crate) parameters: Parameters,
+    pub(crate) tools: Toolbox,
     pub(crate) history: u32,
     pub(crate) max_message_chars: usize,
     pub(crate) max_answer_chars: usize,
@@ -39,16 +46,19 @@ pub(crate) struct Agent {
 /// What a caller asks for.
 #[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and there is one of it")]
 pub(crate) enum Ask {
-    /// A chat completion: the caller keeps the conversation.
-    Chat(ChatRequest),
+    /// A request in one of the dialects: the caller keeps the conversation.
+    Request(Request),
     /// A message to an agent: the conversation is kept here.
     Query(Query),
+    Embedding(EmbeddingRequest),
 }
 
 /// A message to an agent.
 pub(crate) struct Query {
     pub(crate) agent: String,
-    pub(crate) message: String,
+    pub(crate) says: Says,
+    /// The caller's own tools, beside the agent's.
+    pub(crate) tools: Vec<Tool>,
     pub(crate) conversation: Option<ConversationId>,
     /// From a closed list.
     pub(crate) channel: &'static str,
@@ -57,30 +67,41 @@ pub(crate) struct Query {
     pub(crate) stream: bool,
 }
 
+/// What a turn begins with.
+pub(crate) enum Says {
+    /// The user's words.
+    Message(String),
+    /// What the tools said that the last answer called; at least one.
+    Results(Vec<ToolResult>),
+}
+
 impl Ask {
     /// The length of the longest message that the caller wrote, in characters. What a model or a tool wrote may be longer.
     pub(crate) fn longest_message(&self) -> usize {
         match self {
-            Self::Query(query) => query.message.chars().count(),
-            Self::Chat(request) => {
+            Self::Query(Query { says: Says::Message(message), .. }) => message.chars().count(),
+            Self::Query(_) | Self::Embedding(_) => 0,
+            Self::Request(request) => {
                 let written = |role| matches!(role, Role::User | Role::System | Role::Developer);
-                let messages = request.messages().iter().filter(|message| written(message.role));
-                messages.map(|message| message.characters).max().unwrap_or(0)
+                let messages = request.messages().filter(|(role, _)| written(*role));
+                messages.map(|(_, characters)| characters).max().unwrap_or(0)
             }
         }
     }
 
     fn name(&self) -> &str {
         match self {
-            Self::Chat(request) => request.model(),
+            Self::Request(request) => request.model(),
+            Self::Embedding(request) => request.model(),
             Self::Query(query) => &query.agent,
         }
     }
 
-    fn stream(&self) -> bool {
+    const fn stream(&self) -> bool {
         match self {
-            Self::Chat(request) => request.stream(),
+            Self::Request(request) => request.stream(),
             Self::Query(query) => query.stream,
+            Self::Embedding(_) => false,
         }
     }
 }
@@ -98,24 +119,61 @@ pub(crate) struct Prepared {
     pub(crate) callable: Arc<Callable>,
     pub(crate) outgoing: Outgoing,
     pub(crate) stream: bool,
+    pub(crate) reply: ReplyIn,
     pub(crate) tags: Option<Arc<str>>,
     /// Agent queries only.
     pub(crate) turn: Option<Turn>,
     pub(crate) talking: Option<Counted>,
 }
 
+/// How the caller wants to be answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplyIn {
+    Dialect {
+        dialect: Dialect,
+        /// A chat stream's caller asked for the usage chunk.
+        wants_usage: bool,
+    },
+    /// The agent API's own shape.
+    Agent,
+    Embeddings {
+        base64: bool,
+    },
+}
+
 /// The request in the caller's own bytes, or in our words.
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, and there is one of it")]
 pub(crate) enum Outgoing {
-    Chat(ChatRequest),
+    Request(Box<Spoken>),
     Call(Box<Call>),
+    Embedding(Box<EmbeddingRequest>),
+}
+
+/// A caller's request, and its neutral form once a provider of another dialect has been asked.
+pub(crate) struct Spoken {
+    request: Request,
+    neutral: OnceLock<Result<Call, Refused>>,
+}
+
+impl Spoken {
+    pub(crate) fn new(request: Request) -> Self {
+        Self { request, neutral: OnceLock::new() }
+    }
+
+    pub(crate) const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    pub(crate) fn call(&self) -> Result<&Call, Refusal> {
+        self.neutral.get_or_init(|| self.request.to_call()).as_ref().map_err(|refused| refused.clone().into())
+    }
 }
 
 /// Finds what the caller named: an agent, a model of the config, or a provider's own model.
 pub(crate) fn resolve(caller: Identified, ask: Ask) -> Result<Resolved, Refusal> {
     let catalog = &caller.settings.catalog;
     let callable = match &ask {
-        Ask::Chat(request) => catalog.callable(request.model()),
+        Ask::Request(request) => catalog.callable(request.model()),
+        Ask::Embedding(request) => catalog.callable(request.model()),
         Ask::Query(query) => catalog.agent(&query.agent),
     };
     let Some(callable) = callable else {
@@ -127,10 +185,15 @@ pub(crate) fn resolve(caller: Identified, ask: Ask) -> Result<Resolved, Refusal>
         );
         return Err(refusal.param(what).hint("GET /v1/models lists what can be called"));
     };
-    if let (Some(_), Ask::Chat(request)) = (&callable.agent, &ask)
-        && request.choices() > 1
-    {
-        return Err(Refusal::invalid("n", "an agent gives one answer").hint("leave `n` out, or call a model"));
+    match (&callable.agent, &ask) {
+        (Some(_), Ask::Request(request)) if request.choices() > 1 => {
+            let refusal = Refusal::invalid("n", "an agent gives one answer");
+            return Err(refusal.hint("leave `n` out, or call a model"));
+        }
+        (Some(_), Ask::Embedding(_)) => {
+            return Err(Refusal::invalid("model", "an agent has no embeddings").hint("call a model"));
+        }
+        _ => {}
     }
     caller.record.note(|call| {
         call.agent = callable.agent.as_ref().map(|_| Arc::clone(&callable.name));
@@ -146,32 +209,89 @@ pub(crate) fn resolve(caller: Identified, ask: Ask) -> Result<Resolved, Refusal>
 pub(crate) async fn prepare(app: &Arc<App>, screened: Screened) -> Result<Prepared, Refusal> {
     let Resolved { caller, callable, ask } = screened.into_inner();
     let stream = ask.stream();
+    let prepared = |caller, outgoing, reply| Prepared {
+        caller,
+        callable: Arc::clone(&callable),
+        outgoing,
+        stream,
+        reply,
+        tags: None,
+        turn: None,
+        talking: None,
+    };
     match (ask, callable.agent.clone()) {
-        (Ask::Chat(request), agent) => {
-            let request = match agent {
-                Some(agent) => request.with_agent(&agent.prompt, &agent.parameters),
-                None => request,
+        (Ask::Request(request), agent) => {
+            let (dialect, wants_usage) = (request.dialect(), request.wants_usage());
+            let outgoing = match agent {
+                None => Outgoing::Request(Box::new(Spoken::new(request))),
+                Some(agent) => with_agent(&agent, request, &agent.parameters)?,
             };
-            let outgoing = Outgoing::Chat(request);
-            Ok(Prepared { caller, callable, outgoing, stream, tags: None, turn: None, talking: None })
+            Ok(prepared(caller, outgoing, ReplyIn::Dialect { dialect, wants_usage }))
+        }
+        (Ask::Embedding(request), _) => {
+            let base64 = request.base64();
+            Ok(prepared(caller, Outgoing::Embedding(Box::new(request)), ReplyIn::Embeddings { base64 }))
         }
         (Ask::Query(query), Some(agent)) => {
-            let turn = begin_turn(app, &caller, &agent, &query).await?;
-            let call = Outgoing::Call(Box::new(conversation_call(&agent, &turn, query.message, stream)));
+            let tags = query.tags.clone();
+            let (turn, call) = converse(app, &caller, &agent, query).await?;
             let talking = Some(Counted::on(&app.metrics.active_conversations));
-            Ok(Prepared {
-                caller,
-                callable,
-                outgoing: call,
-                stream,
-                tags: query.tags,
-                turn: Some(turn),
-                talking,
-            })
+            let outgoing = Outgoing::Call(Box::new(call));
+            Ok(Prepared { turn: Some(turn), tags, talking, ..prepared(caller, outgoing, ReplyIn::Agent) })
         }
         // `resolve` found a query's callable among the agents.
         (Ask::Query(_), None) => Err(Refusal::internal("a query was resolved to something that is no agent")),
     }
+}
+
+/// A request whose tokens are to be counted: with the agent's prompt and tools, and without what only an answer needs.
+pub(crate) fn prepare_count(screened: Screened) -> Result<Prepared, Refusal> {
+    let Resolved { caller, callable, ask } = screened.into_inner();
+    let Ask::Request(request) = ask else { return Err(Refusal::internal("only requests are counted")) };
+    let dialect = request.dialect();
+    let outgoing = match &callable.agent {
+        None => Outgoing::Request(Box::new(Spoken::new(request))),
+        Some(agent) => with_agent(agent, request, &Parameters::default())?,
+    };
+    let reply = ReplyIn::Dialect { dialect, wants_usage: false };
+    Ok(Prepared { caller, callable, outgoing, stream: false, reply, tags: None, turn: None, talking: None })
+}
+
+/// An agent called like a model. With tools in play the request is ours: the agent's tools are added, and its policy
+/// holds.
+fn with_agent(agent: &Agent, request: Request, parameters: &Parameters) -> Result<Outgoing, Refusal> {
+    let with_tools = request.tool_count() > 0 || !agent.tools.is_empty();
+    let request = request.with_agent(&agent.prompt, parameters);
+    if !with_tools {
+        return Ok(Outgoing::Request(Box::new(Spoken::new(request))));
+    }
+    let mut call = request.to_call()?;
+    agent.tools.offer(&mut call)?;
+    Ok(Outgoing::Call(Box::new(call)))
+}
+
+/// Begins the turn: prompt, history, and what is said now.
+async fn converse(
+    app: &Arc<App>,
+    caller: &Identified,
+    agent: &Agent,
+    query: Query,
+) -> Result<(Turn, Call), Refusal> {
+    let turn = begin_turn(app, caller, agent, &query).await?;
+    let mut messages = Vec::with_capacity(turn.history.len() + 2);
+    messages.push(Message::text(Role::System, agent.prompt.clone()));
+    conversation::recall(&turn.history, &mut messages);
+    match query.says {
+        Says::Message(message) => {
+            conversation::close_open_calls(&mut messages);
+            messages.push(Message::text(Role::User, message));
+        }
+        Says::Results(results) => conversation::answer_open_calls(&mut messages, results)?,
+    }
+    let parameters = agent.parameters.clone();
+    let mut call = Call { messages, tools: query.tools, parameters, stream: query.stream, ..Call::default() };
+    agent.tools.offer(&mut call)?;
+    Ok((turn, call))
 }
 
 async fn begin_turn(
@@ -189,7 +309,7 @@ async fn begin_turn(
         conversation,
         agent: agent.name.clone(),
         request: caller.record.id,
-        content: text_content(&query.message)?,
+        content: conversation::said(&query.says)?,
         wait_until: caller.deadline.unwrap_or_else(|| Instant::now() + TURN_WAIT),
         history_limit: agent.history,
     };
@@ -211,41 +331,86 @@ async fn begin_turn(
     Ok(turn)
 }
 
-/// System prompt, history, message.
-fn conversation_call(agent: &Agent, turn: &Turn, message: String, stream: bool) -> Call {
-    let mut messages = Vec::with_capacity(turn.history.len() + 2);
-    messages.push(Message::text(Role::System, agent.prompt.clone()));
-    for past in &turn.history {
-        let role = match past.role {
-            store::Role::User => Role::User,
-            store::Role::Assistant => Role::Assistant,
-        };
-        let text = text_of(&past.content);
-        // An answer that said nothing is kept, but some providers refuse an empty message.
-        if !text.is_empty() {
-            messages.push(Message::text(role, text));
-        }
-    }
-    messages.push(Message::text(Role::User, message));
-    Call { messages, parameters: agent.parameters.clone(), stream, ..Call::default() }
-}
-
 impl Prepared {
-    /// The body one target gets.
-    pub(crate) fn body_for(&self, target: &Target) -> Bytes {
-        let flavor = target.endpoint.flavor;
-        match &self.outgoing {
-            Outgoing::Chat(request) => request.for_upstream(&target.model, flavor, true),
-            Outgoing::Call(call) => {
-                let call = Call { model: target.model.to_string(), ..(**call).clone() };
-                wire::openai::encode(&call, flavor, true)
-            }
+    /// What one target is asked; a refusal if it cannot be asked this.
+    pub(crate) fn question_for<'a>(&'a self, target: &'a Target) -> Result<Question<'a>, Refusal> {
+        let (codec, model) = (target.endpoint.codec, &*target.model);
+        let uncarried = |uncarried| self.uncarried(&uncarried, target);
+        let operation = match self.outgoing {
+            Outgoing::Embedding(_) => Operation::Embed,
+            Outgoing::Request(_) | Outgoing::Call(_) => Operation::Chat,
+        };
+        if !target.endpoint.offers(operation) {
+            return Err(Refusal::invalid("model", format!("`{}` has no embeddings", target.name)));
         }
+        let body = match &self.outgoing {
+            Outgoing::Request(spoken) => match codec.pass(spoken.request(), model) {
+                Some(body) => body,
+                None => codec.chat(spoken.call()?, model).map_err(uncarried)?,
+            },
+            Outgoing::Call(call) => codec.chat(call, model).map_err(uncarried)?,
+            Outgoing::Embedding(request) => match codec.pass_embedding(request, model) {
+                Some(body) => body,
+                None => codec.embed(&request.to_embedding()?, model).map_err(uncarried)?,
+            },
+        };
+        let headers = self.forwarded(target);
+        Ok(Question { operation, model, body, stream: self.stream, headers })
     }
 
-    /// Whether a chat stream's caller asked for the usage chunk.
-    pub(crate) fn wants_usage(&self) -> bool {
-        matches!(&self.outgoing, Outgoing::Chat(request) if request.wants_usage())
+    /// What one target is asked to count.
+    pub(crate) fn count_question_for<'a>(&'a self, target: &'a Target) -> Result<Question<'a>, Refusal> {
+        let (codec, model) = (target.endpoint.codec, &*target.model);
+        let uncarried = |uncarried| self.uncarried(&uncarried, target);
+        let body = match &self.outgoing {
+            Outgoing::Request(spoken) => match codec.pass(spoken.request(), model) {
+                Some(body) => body,
+                None => codec.count(spoken.call()?, model).map_err(uncarried)?,
+            },
+            Outgoing::Call(call) => codec.count(call, model).map_err(uncarried)?,
+            Outgoing::Embedding(_) => return Err(Refusal::internal("embeddings are not counted")),
+        };
+        Ok(Question {
+            operation: Operation::Count,
+            model,
+            body,
+            stream: false,
+            headers: self.forwarded(target),
+        })
+    }
+
+    /// The caller's headers that are the provider's business, if both speak the same dialect.
+    fn forwarded(&self, target: &Target) -> Option<&HeaderMap> {
+        let ReplyIn::Dialect { dialect, .. } = self.reply else { return None };
+        (target.endpoint.codec.dialect() == Some(dialect)).then_some(&self.caller.forwarded)
+    }
+
+    /// A target that cannot carry a member of the request.
+    fn uncarried(&self, uncarried: &Uncarried, target: &Target) -> Refusal {
+        let member = match self.reply {
+            ReplyIn::Dialect { dialect, .. } => dialect.member(uncarried.member()),
+            _ => uncarried.member().into(),
+        };
+        let message = format!("`{member}` has no counterpart at the provider of `{}`", target.name);
+        Refusal::new(Kind::InvalidRequest, "unsupported_parameter", message)
+            .param(member.into_owned())
+            .hint("leave it out, or call a model whose provider has it")
+    }
+
+    /// Whether the target's answer goes to the caller as the bytes it is. What an agent says in the messages dialect is
+    /// always written anew, so that its longest length needs to be known in one place only.
+    pub(crate) fn passes(&self, target: &Target) -> bool {
+        let ReplyIn::Dialect { dialect, .. } = self.reply else { return false };
+        let own = matches!(self.outgoing, Outgoing::Request(_));
+        let as_it_came = dialect == Dialect::Chat || self.callable.agent.is_none();
+        own && as_it_came && target.endpoint.codec.dialect() == Some(dialect)
+    }
+
+    /// Keeps an agent's answer within its policy, if tools are in play.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        let agent = self.callable.agent.as_ref()?;
+        let Outgoing::Call(call) = &self.outgoing else { return None };
+        Some(agent.tools.watch(call))
     }
 
     /// The usage of an answer whose provider did not report any.
@@ -257,30 +422,26 @@ impl Prepared {
     /// Tokens of the input as we would count them.
     pub(crate) fn estimated_input(&self) -> u64 {
         match &self.outgoing {
-            Outgoing::Chat(request) => accounting::estimate(request.characters()),
-            Outgoing::Call(call) => {
-                let characters = |message: &Message| message.plain_text().chars().count();
-                accounting::estimate(call.messages.iter().map(characters).sum())
-            }
+            Outgoing::Request(spoken) => accounting::estimate(spoken.request().characters()),
+            Outgoing::Embedding(request) => accounting::estimate(request.characters()),
+            Outgoing::Call(call) => accounting::estimate(characters(call)),
         }
     }
 }
 
-/// Typed parts, as messages are stored: `[{"type":"text","text":"…"}]`.
-pub(crate) fn text_content(text: &str) -> Result<Box<RawValue>, Refusal> {
-    let parts = [serde_json::json!({ "type": "text", "text": text })];
-    serde_json::value::to_raw_value(&parts).map_err(|error| Refusal::internal(error.to_string()))
+/// Characters of all texts of a call.
+pub(crate) fn characters(call: &Call) -> usize {
+    call.messages.iter().map(|message| message.plain_text().chars().count()).sum()
 }
 
-/// The text of stored parts.
-pub(crate) fn text_of(content: &RawValue) -> String {
-    #[derive(serde::Deserialize)]
-    struct Part {
-        #[serde(default)]
-        text: String,
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let refusal = Self::new(Kind::InvalidRequest, refused.code, refused.message);
+        match refused.param {
+            Some(param) => refusal.param(param),
+            None => refusal,
+        }
     }
-    let parts: Vec<Part> = serde_json::from_str(content.get()).unwrap_or_default();
-    parts.into_iter().map(|part| part.text).collect()
 }
 
 /// A caller's text in an error message: bounded, and without what could break a line.

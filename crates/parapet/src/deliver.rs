@@ -3,7 +3,6 @@
 //!
 //! Nothing of a whole answer leaves before its ledger row, and for an agent its turn, is durable.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,9 +11,14 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode, header};
 use store::{AnswerStatus, Turn};
 use wire::agent::Metadata;
+use wire::dialect::Head;
+use wire::event::{self, Choice, Malformed};
+use wire::gather::Gathered;
+use wire::json::Text;
 
 use crate::accounting::Settlement;
-use crate::agents::{Agent, Prepared, text_content};
+use crate::agents::tools::Watch;
+use crate::agents::{Agent, Outgoing, Prepared, ReplyIn, conversation};
 use crate::app::App;
 use crate::edge::answer::{self, Answer, JSON};
 use crate::edge::body::Body;
@@ -25,7 +29,6 @@ use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::screening::OutputLength;
 use crate::telemetry::metrics::TypeLabels;
-use crate::telemetry::record::Record;
 
 const AGENT: HeaderName = HeaderName::from_static("x-parapet-agent");
 const PROVIDER: HeaderName = HeaderName::from_static("x-parapet-provider");
@@ -56,8 +59,8 @@ fn describe(headers: &mut HeaderMap, call: &Prepared, completed: &Completed) {
     if call.callable.agent.is_some() {
         insert(headers, AGENT, &call.callable.name);
     }
-    insert(headers, PROVIDER, completed.provider.as_str());
-    insert(headers, MODEL, &completed.target);
+    insert(headers, PROVIDER, completed.target.endpoint.name.as_str());
+    insert(headers, MODEL, &completed.target.name);
     headers.insert(CACHE, HeaderValue::from_static(completed.cache));
 }
 
@@ -90,17 +93,14 @@ async fn whole(
         Settlement { outcome: Outcome::Ok, code: None, usage, first_token: Some(completed.upstream) };
     let body = match (call.turn.take(), &call.callable.agent) {
         (Some(turn), Some(agent)) => {
-            let written = agent_answer(agent, &turn, &record, &completed, &answered, usage, cost)?;
+            let written = agent_answer(agent, &call, &turn, &completed, &answered, usage, cost)?;
             let rows = completed.reservation.into_row(settlement).into_iter().collect();
             app.timed("finish_turn", app.store.finish_turn(turn.lease, written.kept, rows)).await?;
             app.metrics.messages.get_or_create(&TypeLabels { r#type: "assistant" }).inc();
             written.body
         }
-        (_, agent) => {
-            let body = match agent {
-                None => answered.body,
-                Some(agent) => shortened(answered.body, agent.max_answer_chars)?,
-            };
+        _ => {
+            let body = in_callers_words(app, &call, &completed, answered.body, &usage)?;
             app.timed("settle", completed.reservation.settle(settlement)).await?;
             body
         }
@@ -125,28 +125,30 @@ struct Written {
 
 fn agent_answer(
     agent: &Agent,
+    call: &Prepared,
     turn: &Turn,
-    record: &Record,
     completed: &Completed,
     answered: &Whole,
     usage: Usage,
     cost: Option<NanoUsd>,
 ) -> Result<Written, Refusal> {
-    let read = wire::openai::read_answer(&answered.body).map_err(|e| Refusal::internal(e.to_string()))?;
-    let (text, finish) = match read.choices.first() {
-        Some(choice) => {
-            // A refusal is what the model says, too.
-            let said = if choice.text.is_empty() { choice.refusal } else { choice.text };
-            (said.decode(), choice.finish.unwrap_or(FinishReason::Other))
-        }
-        None => (Cow::Borrowed(""), FinishReason::Other),
-    };
-    let (text, truncated) = OutputLength::new(agent.max_answer_chars).pass(&text);
-    let finish = if truncated { FinishReason::Length } else { finish };
+    let record = &call.caller.record;
+    let target = &completed.target;
+    let mut read = target.endpoint.codec.read_answer(&answered.body).map_err(misread)?;
+    let mut watch = call.watch();
+    if let Some(watch) = &mut watch {
+        watch.choices(&mut read.choices);
+    }
+    let mut gathered = Gathered::new(record.id.to_string());
+    read.choices.iter().filter(|choice| choice.index == 0).for_each(|choice| gathered.add(choice));
+    let (text, truncated) = OutputLength::new(agent.max_answer_chars).pass(gathered.said());
+    let finish =
+        if truncated { FinishReason::Length } else { gathered.finish.unwrap_or(FinishReason::Other) };
     let answer = wire::agent::Answer {
         id: record.id,
         agent: agent.name.as_str(),
         response: text,
+        tool_calls: &gathered.tool_calls,
         conversation: turn.conversation,
         message: turn.answer_message,
         finish,
@@ -155,29 +157,83 @@ fn agent_answer(
         confidence: None,
         metadata: Metadata {
             source: "model",
-            provider: Some(completed.provider.as_str()),
-            model: Some(&completed.upstream_model),
+            provider: Some(target.endpoint.name.as_str()),
+            model: Some(&target.model),
             attempts: completed.attempts,
             truncated,
+            tool_calls_withheld: watch.as_ref().map_or(0, Watch::withheld),
             degraded: &[],
         },
     };
     let kept = store::Answer {
         status: AnswerStatus::Completed,
-        content: Some(text_content(text)?),
-        raw: None,
+        content: Some(conversation::answered(text, &gathered.tool_calls)?),
+        raw: conversation::thoughts(&gathered),
         finish_reason: Some(finish),
-        provider: Some(completed.provider.clone()),
-        model: Some(Arc::clone(&completed.upstream_model)),
+        provider: Some(target.endpoint.name.clone()),
+        model: Some(Arc::clone(&target.model)),
     };
     Ok(Written { body: answer.to_json(), kept })
 }
 
-/// An agent's answer through a chat dialect: too long a text is cut, everything else stays as it came.
+/// The answer in the dialect it was asked for in: the provider's own bytes where they are of that dialect.
+fn in_callers_words(
+    app: &App,
+    call: &Prepared,
+    completed: &Completed,
+    body: Bytes,
+    usage: &Usage,
+) -> Result<Bytes, Refusal> {
+    let target = &completed.target;
+    let codec = target.endpoint.codec;
+    let dialect = match call.reply {
+        ReplyIn::Embeddings { base64 } => {
+            let own = matches!(&call.outgoing, Outgoing::Embedding(request)
+                if codec.pass_embedding(request, &target.model).is_some());
+            if own {
+                return Ok(body);
+            }
+            let embeddings = codec.read_embeddings(&body).map_err(misread)?;
+            return Ok(wire::openai::embeddings(&target.model, &embeddings, usage, base64));
+        }
+        ReplyIn::Dialect { dialect, .. } => dialect,
+        ReplyIn::Agent => return Err(Refusal::internal("an agent's answer without a turn")),
+    };
+    let limit = call.callable.agent.as_ref().map(|agent| agent.max_answer_chars);
+    match (call.passes(target), limit) {
+        (true, None) => return Ok(body),
+        (true, Some(limit)) => return shortened(body, limit),
+        (false, _) => {}
+    }
+    let mut read = codec.read_answer(&body).map_err(misread)?;
+    if let Some(mut watch) = call.watch() {
+        watch.choices(&mut read.choices);
+    }
+    let mut length = OutputLength::new(limit.unwrap_or(usize::MAX));
+    let texts: Vec<_> = read.choices.iter().map(|choice| choice.text.decode()).collect();
+    let mut cut = false;
+    let mut choices = Vec::with_capacity(read.choices.len());
+    for (choice, text) in read.choices.into_iter().zip(&texts) {
+        let (passed, now_cut) = if limit.is_some() { length.pass(text) } else { (&**text, false) };
+        cut |= now_cut;
+        let finish = choice.finish.map(|finish| if cut { FinishReason::Length } else { finish });
+        let text = if now_cut { Text::plain(passed) } else { choice.text };
+        choices.push(Choice { text, finish, ..choice });
+    }
+    let answer = event::Answer { choices, usage: None, error: None };
+    let id = dialect.answer_id(call.caller.record.id);
+    let head = Head { id: &id, created: app.clock.now().seconds(), model: &target.model };
+    Ok(dialect.answer(&head, &answer, usage))
+}
+
+fn misread(malformed: Malformed) -> Refusal {
+    Refusal::internal(malformed.to_string())
+}
+
+/// An agent's answer in the chat dialect of its provider: too long a text is cut, everything else stays as it came.
 fn shortened(body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
-    let malformed = |error: wire::event::Malformed| Refusal::internal(error.to_string());
     let cut = {
-        let read = wire::openai::read_answer(&body).map_err(malformed)?;
+        let read = wire::openai::read_answer(&body).map_err(misread)?;
         read.choices.first().and_then(|choice| {
             let text = choice.text.decode();
             let (passed, cut) = OutputLength::new(limit).pass(&text);
@@ -187,7 +243,7 @@ fn shortened(body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
     match cut {
         None => Ok(body),
         Some((choice, text)) => {
-            wire::openai::rewrite(&body, choice, &text, Some(FinishReason::Length)).map_err(malformed)
+            wire::openai::rewrite(&body, choice, &text, Some(FinishReason::Length)).map_err(misread)
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) mod admin;
 pub(crate) mod agents;
 pub(crate) mod chat;
 pub(crate) mod conversations;
+mod embeddings;
 pub(crate) mod health;
+pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod page;

@@ -13,8 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use domain::Principal;
-use http::HeaderMap;
-use http::Uri;
+use http::{HeaderMap, HeaderName, Uri};
 use tokio::time::Instant;
 
 pub(crate) use self::keyring::{Caller, Keyring, hash};
@@ -41,7 +40,13 @@ pub(crate) struct Identified {
     pub(crate) principal: Principal,
     pub(crate) peer: SocketAddr,
     pub(crate) deadline: Option<Instant>,
+    /// Headers of the caller's dialect, for a provider that speaks it too.
+    pub(crate) forwarded: HeaderMap,
 }
+
+/// What a provider's SDK says in headers rather than in the body: versions and previews of its API.
+const FORWARDED: [HeaderName; 2] =
+    [HeaderName::from_static("anthropic-version"), HeaderName::from_static("anthropic-beta")];
 
 pub(crate) fn identify(received: Received<'_>) -> Result<Identified, Refusal> {
     let Received { settings, record, route, listener, peer, headers, uri } = received;
@@ -56,7 +61,14 @@ pub(crate) fn identify(received: Received<'_>) -> Result<Identified, Refusal> {
         return Err(Refusal::new(Kind::Permission, "permission_denied", message));
     }
     let deadline = deadline(headers)?;
-    Ok(Identified { settings, record, principal: caller.principal.clone(), peer, deadline })
+    let mut forwarded = HeaderMap::new();
+    for name in &FORWARDED {
+        for value in headers.get_all(name) {
+            forwarded.append(name.clone(), value.clone());
+        }
+    }
+    let principal = caller.principal.clone();
+    Ok(Identified { settings, record, principal, peer, deadline, forwarded })
 }
 
 fn caller<'a>(

@@ -16,8 +16,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Outcome, ProviderName, Ticks};
+use domain::{Outcome, Ticks};
 use tokio::time::Instant;
+use wire::dialect::Request;
+use wire::provider::Operation;
 
 use crate::accounting::{self, Reservation, Settlement};
 use crate::agents::{self, Ask, Prepared};
@@ -46,14 +48,59 @@ pub(crate) async fn answer(app: &Arc<App>, caller: Identified, ask: Ask) -> Resu
     deliver(app, prepared, completed, attempted).await
 }
 
+/// Counts the input tokens of a request as the first target that can count would; when none can, or none answers, as
+/// we estimate them. Free, so nothing is reserved.
+pub(crate) async fn count(caller: Identified, request: Request) -> Result<Counted, Refusal> {
+    let screened = screening::input(agents::resolve(caller, Ask::Request(request))?)?;
+    let prepared = agents::prepare_count(screened)?;
+    let mut passed_over = None;
+    for target in Plan::of(&prepared.callable) {
+        if !target.endpoint.offers(Operation::Count) {
+            continue;
+        }
+        let question = match prepared.count_question_for(target) {
+            Ok(question) => question,
+            Err(refusal) => {
+                passed_over.get_or_insert(refusal);
+                continue;
+            }
+        };
+        for (_, key) in target.endpoint.keys() {
+            match provider::attempt(&target.endpoint, key, &question, prepared.caller.deadline).await {
+                Ok(Attempted::Whole(whole)) => {
+                    let tokens = target.endpoint.codec.read_count(&whole.body);
+                    let tokens = tokens.map_err(|error| Refusal::internal(error.to_string()))?;
+                    return Ok(Counted { tokens, estimated: false });
+                }
+                Ok(Attempted::Begun(_)) => return Err(Refusal::internal("a count that is streamed")),
+                Err(failure) if !failure.fault.may_fail_over() => return Err(one_failure(failure)),
+                Err(failure) if failure.fault.is_the_keys() => {}
+                Err(_) => break,
+            }
+        }
+    }
+    match passed_over {
+        Some(refusal)
+            if Plan::of(&prepared.callable).all(|target| target.endpoint.offers(Operation::Count)) =>
+        {
+            Err(refusal)
+        }
+        _ => Ok(Counted { tokens: prepared.estimated_input(), estimated: true }),
+    }
+}
+
+/// The input tokens of a request.
+pub(crate) struct Counted {
+    pub(crate) tokens: u64,
+    /// By us, because no provider could be asked.
+    pub(crate) estimated: bool,
+}
+
 /// Who answered, and what is still to be settled when the answer has been delivered.
 pub(crate) struct Completed {
     pub(crate) reservation: Reservation,
     pub(crate) permit: Permit,
-    pub(crate) provider: ProviderName,
-    /// `provider/model`, what `x-parapet-model` says.
-    pub(crate) target: Arc<str>,
-    pub(crate) upstream_model: Arc<str>,
+    pub(crate) target: Target,
     pub(crate) cache: &'static str,
     pub(crate) attempts: u32,
     pub(crate) fallbacks: u32,
@@ -67,23 +114,25 @@ pub(crate) struct Completed {
 async fn complete(app: &Arc<App>, call: &Prepared) -> Result<(Completed, Attempted), Refusal> {
     let permit = limits::admit(call)?;
     let cached = cache::lookup(call);
-    let mut walk = Walk { app, call, attempts: 0, fallbacks: 0, failed: None };
+    let mut walk = Walk { app, call, attempts: 0, fallbacks: 0, failed: None, passed_over: None };
     for target in Plan::of(&call.callable) {
-        let body = call.body_for(target);
+        let question = match call.question_for(target) {
+            Ok(question) => question,
+            Err(refusal) => {
+                walk.passed_over.get_or_insert(refusal);
+                continue;
+            }
+        };
         walk.turn_to(target);
         for (index, key) in target.endpoint.keys() {
             let reservation = walk.reserve(target)?;
             let began = app.clock.ticks();
-            let attempt =
-                provider::attempt(&target.endpoint, key, body.clone(), call.stream, call.caller.deadline);
-            match attempt.await {
+            match provider::attempt(&target.endpoint, key, &question, call.caller.deadline).await {
                 Ok(attempted) => {
                     let completed = Completed {
                         reservation,
                         permit,
-                        provider: target.endpoint.name.clone(),
-                        target: Arc::clone(&target.name),
-                        upstream_model: Arc::clone(&target.model),
+                        target: target.clone(),
                         cache: cached.as_str(),
                         attempts: walk.attempts,
                         fallbacks: walk.fallbacks,
@@ -119,6 +168,8 @@ struct Walk<'a> {
     attempts: u32,
     fallbacks: u32,
     failed: Option<(Failure, &'a Target)>,
+    /// Why the first target that could not be asked this could not.
+    passed_over: Option<Refusal>,
 }
 
 impl<'a> Walk<'a> {
@@ -169,7 +220,7 @@ impl<'a> Walk<'a> {
     /// What the caller is told when nobody answered.
     fn refuse(self) -> Refusal {
         let Some((failure, _)) = self.failed else {
-            return Refusal::internal("a callable without a target");
+            return self.passed_over.unwrap_or_else(|| Refusal::internal("a callable without a target"));
         };
         let detail = failure.detail.clone();
         let refusal = if self.fallbacks > 0 && failure.fault.may_fail_over() {

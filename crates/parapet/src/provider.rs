@@ -18,8 +18,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use domain::{UnixMillis, Usage};
 use http::StatusCode;
-use http::header;
+use http::header::{self, HeaderMap};
 use tokio::time::Instant;
+use wire::event::Malformed;
+use wire::provider::{Codec, Operation};
 
 use self::answer::{Held, Streamed};
 use self::endpoint::{Endpoint, Exchanged, Key};
@@ -45,8 +47,21 @@ pub(crate) enum Attempted {
     Begun(Box<Streamed>),
 }
 
+/// What one attempt asks for.
+pub(crate) struct Question<'a> {
+    pub(crate) operation: Operation,
+    /// The upstream's name of the model.
+    pub(crate) model: &'a str,
+    /// In the provider's dialect.
+    pub(crate) body: Bytes,
+    pub(crate) stream: bool,
+    /// Of the caller's headers, those that are the provider's business.
+    pub(crate) headers: Option<&'a HeaderMap>,
+}
+
 /// A whole answer, well formed, not an error.
 pub(crate) struct Whole {
+    /// In the provider's dialect.
     pub(crate) body: Bytes,
     pub(crate) usage: Option<Usage>,
     /// The length of everything the model wrote, for an estimate where no usage is reported.
@@ -57,19 +72,19 @@ pub(crate) struct Whole {
 pub(crate) async fn attempt(
     endpoint: &Endpoint,
     key: &Key,
-    body: Bytes,
-    stream: bool,
+    question: &Question<'_>,
     deadline: Option<Instant>,
 ) -> Result<Attempted, Failure> {
     let began = Instant::now();
+    let Question { operation, stream, .. } = *question;
     let within = if stream { endpoint.timeouts.first_event } else { endpoint.timeouts.unary };
     let until = began + within;
     let until = deadline.map_or(until, |deadline| deadline.min(until));
     let late = || Failure::new(Fault::Timeout, "no answer in time");
     let exchanged =
-        tokio::time::timeout_at(until, endpoint.exchange(key, body, stream)).await.map_err(|_| late())??;
+        tokio::time::timeout_at(until, endpoint.exchange(key, question)).await.map_err(|_| late())??;
     if exchanged.status != StatusCode::OK {
-        return Err(refused(exchanged, until).await);
+        return Err(refused(endpoint.codec, exchanged, until).await);
     }
     if exchanged.is_encoded {
         return Err(Failure::new(Fault::Malformed, "the answer is encoded, which was not asked for"));
@@ -77,14 +92,15 @@ pub(crate) async fn attempt(
     if !stream {
         let whole = tokio::time::timeout_at(until, read_whole(exchanged, MAX_ANSWER));
         let whole = whole.await.map_err(|_| late())??;
-        return check_whole(whole).map(Attempted::Whole);
+        return check_whole(endpoint.codec, operation, whole).map(Attempted::Whole);
     }
-    if !exchanged.is_event_stream {
-        return Err(no_stream(exchanged, until).await);
+    if !exchanged.is_stream {
+        return Err(no_stream(endpoint.codec, exchanged, until).await);
     }
     let total = began + endpoint.timeouts.total;
     let ends = deadline.map_or(total, |deadline| deadline.min(total));
-    let mut streamed = Streamed::new(exchanged.body, until, endpoint.timeouts.between_events, ends);
+    let mut streamed =
+        Streamed::new(endpoint.codec, exchanged.body, until, endpoint.timeouts.between_events, ends);
     begin(&mut streamed, until, began + MAX_HEAD_WAIT).await?;
     Ok(Attempted::Begun(Box::new(streamed)))
 }
@@ -106,33 +122,57 @@ async fn begin(streamed: &mut Streamed, first_event_by: Instant, head_by: Instan
 }
 
 /// A 200 that carries an error, or no answer at all, is a failure like any other.
-fn check_whole(body: Bytes) -> Result<Whole, Failure> {
-    let (usage, output_bytes) = {
-        let answer = wire::openai::read_answer(&body).map_err(|malformed| {
-            Failure::new(Fault::Malformed, "the answer is malformed").because(malformed)
-        })?;
-        if let Some(error) = answer.error {
-            return Err(Failure::told(StatusCode::OK, error));
+fn check_whole(codec: &dyn Codec, operation: Operation, body: Bytes) -> Result<Whole, Failure> {
+    let malformed =
+        |malformed: Malformed| Failure::new(Fault::Malformed, "the answer is malformed").because(malformed);
+    let (usage, output_bytes) = match operation {
+        Operation::Chat => {
+            let answer = codec.read_answer(&body).map_err(malformed)?;
+            if let Some(error) = answer.error {
+                return Err(Failure::told(StatusCode::OK, error));
+            }
+            (answer.usage, answer.choices.iter().map(wire::event::Choice::written).sum())
         }
-        (answer.usage, answer.choices.iter().map(wire::event::Choice::written).sum())
+        Operation::Embed => (codec.read_embeddings(&body).map_err(malformed)?.usage, 0),
+        Operation::Count => codec.read_count(&body).map(|_| (None, 0)).map_err(malformed)?,
+        Operation::Models => codec.read_models(&body).map(|_| (None, 0)).map_err(malformed)?,
     };
     Ok(Whole { body, usage, output_bytes })
 }
 
-async fn refused(exchanged: Exchanged, until: Instant) -> Failure {
+async fn refused(codec: &dyn Codec, exchanged: Exchanged, until: Instant) -> Failure {
     let status = exchanged.status;
     let retry_after = exchanged.retry_after;
     let body = read_error_body(exchanged, until).await;
-    Failure::told(status, wire::openai::read_error(status.as_u16(), &body)).retry_after(retry_after)
+    Failure::told(status, codec.read_error(status.as_u16(), &body)).retry_after(retry_after)
 }
 
 /// A 200 without events answers a stream request with an error at best.
-async fn no_stream(exchanged: Exchanged, until: Instant) -> Failure {
+async fn no_stream(codec: &dyn Codec, exchanged: Exchanged, until: Instant) -> Failure {
     let retry_after = exchanged.retry_after;
-    match check_whole(read_error_body(exchanged, until).await) {
+    match check_whole(codec, Operation::Chat, read_error_body(exchanged, until).await) {
         Err(failure) if failure.told.is_some() => failure.retry_after(retry_after),
         _ => Failure::new(Fault::Malformed, "the answer to a stream request is not an event stream"),
     }
+}
+
+/// The names of a provider's models: free, and shows that address and key are right. The simulated provider, which
+/// takes any name, has none.
+pub(crate) async fn models(endpoint: &Endpoint, key: &Key) -> Result<Vec<String>, Failure> {
+    let until = Instant::now() + endpoint.timeouts.unary;
+    let late = |_| Failure::new(Fault::Timeout, "no answer in time");
+    let Some(exchanged) = tokio::time::timeout_at(until, endpoint.list_models(key)).await.map_err(late)??
+    else {
+        return Ok(Vec::new());
+    };
+    if exchanged.status != StatusCode::OK {
+        return Err(refused(endpoint.codec, exchanged, until).await);
+    }
+    let body = tokio::time::timeout_at(until, read_whole(exchanged, MAX_ANSWER)).await.map_err(late)??;
+    endpoint
+        .codec
+        .read_models(&body)
+        .map_err(|malformed| Failure::new(Fault::Malformed, "the answer is malformed").because(malformed))
 }
 
 /// What can be had of an error's words; that something is wrong is known without them.
@@ -172,12 +212,12 @@ async fn read_whole(exchanged: Exchanged, limit: usize) -> Result<Bytes, Failure
 }
 
 /// How long the provider wants to be left alone, up to [`MAX_RETRY_AFTER`].
-fn retry_after(headers: &http::HeaderMap, now: UnixMillis) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap, now: UnixMillis) -> Option<Duration> {
     asked_patience(headers, now).map(|asked| asked.min(MAX_RETRY_AFTER))
 }
 
 /// Seconds, an HTTP date (RFC 9110, 10.2.3), or `retry-after-ms`, as providers send them.
-fn asked_patience(headers: &http::HeaderMap, now: UnixMillis) -> Option<Duration> {
+fn asked_patience(headers: &HeaderMap, now: UnixMillis) -> Option<Duration> {
     if let Some(ms) = headers.get("retry-after-ms").and_then(|v| v.to_str().ok()) {
         return ms.trim().parse::<f64>().ok().and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok());
     }
@@ -193,7 +233,7 @@ fn asked_patience(headers: &http::HeaderMap, now: UnixMillis) -> Option<Duration
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderMap, HeaderName, HeaderValue};
+    use http::{HeaderName, HeaderValue};
 
     #[test]
     fn a_retry_after_is_read_in_every_form_that_providers_send() {

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Driven by the connection that writes it: no task and no channel per chunk, and a slow reader holds the provider
-//! back. It runs on frames: a chat stream of the provider's own dialect is passed on as the bytes that came; an agent's
-//! is written anew. Either way the same event is read from each frame, for the commit point, usage and faults.
+//! back. It runs on frames: a stream of the caller's own dialect is passed on as the bytes that came; any other, and an
+//! agent's, is written anew. Either way the same event is read from each frame, for the commit point, usage and faults.
 //!
 //! The last byte of an answer is sent only when its ledger row, and an agent's turn, is durable. A stream that was cut
 //! ends with a typed error and a broken connection, never as if it were complete. Dropped on the way (the caller left)
@@ -24,11 +24,13 @@ use bytes::Bytes;
 use domain::{FinishReason, Outcome, Ticks, Usage};
 use store::AnswerStatus;
 use tokio::time::{Instant, Sleep, sleep};
+use wire::dialect::{Dialect, Head};
+use wire::gather::Gathered;
 use wire::sse;
 
-use self::shape::{AgentReply, Chat, Facts, Shape, Step};
+use self::shape::{AgentReply, Chat, Facts, Shape, Step, Written};
 use crate::accounting::{ABANDONED, Reservation, Settlement, estimate};
-use crate::agents::Prepared;
+use crate::agents::{Prepared, ReplyIn};
 use crate::app::App;
 use crate::edge::answer::error_body;
 use crate::edge::body::Cut;
@@ -55,6 +57,8 @@ pub(crate) struct Reply {
     facts: Facts,
     /// When the attempt began.
     began: Ticks,
+    /// The provider has said its last word.
+    heard: bool,
     last_sent: Instant,
     /// Armed lazily, as the stall timer is.
     keep_alive: Pin<Box<Sleep>>,
@@ -92,22 +96,45 @@ struct Tally {
 impl Reply {
     pub(crate) fn new(app: &Arc<App>, call: Prepared, completed: Completed, streamed: Streamed) -> Self {
         let tally = Tally { input_estimate: call.estimated_input(), ..Tally::default() };
-        let wants_usage = call.wants_usage();
-        let Prepared { caller, callable, turn, talking, .. } = call;
+        let target = &completed.target;
+        let (passes, watch) = (call.passes(target), call.watch());
+        let Prepared { caller, callable, turn, talking, reply, .. } = call;
         let length =
             |agent: &Arc<_>| OutputLength::new(Arc::<crate::agents::Agent>::as_ref(agent).max_answer_chars);
-        let shape = match (turn, &callable.agent) {
-            (Some(turn), Some(agent)) => Shape::Agent(Box::new(AgentReply {
+        let shape = match (turn, &callable.agent, reply) {
+            (Some(turn), Some(agent), _) => Shape::Agent(Box::new(AgentReply {
                 length: length(agent),
                 agent: Arc::clone(agent),
                 conversation: turn.conversation,
                 message: turn.answer_message,
                 lease: Some(turn.lease),
+                gathered: Gathered::new(caller.record.id.to_string()),
                 text: String::new(),
                 truncated: false,
+                watch,
                 started: false,
             })),
-            (_, agent) => Shape::Chat(Chat { wants_usage, length: agent.as_ref().map(length), cut: None }),
+            (_, agent, ReplyIn::Dialect { dialect: Dialect::Chat, wants_usage }) if passes => {
+                Shape::Chat(Chat { wants_usage, length: agent.as_ref().map(length), cut: None })
+            }
+            (_, _, ReplyIn::Dialect { dialect: Dialect::Messages, .. }) if passes => {
+                Shape::Messages(Bytes::new())
+            }
+            (_, agent, reply) => {
+                let (dialect, wants_usage) = match reply {
+                    ReplyIn::Dialect { dialect, wants_usage } => (dialect, wants_usage),
+                    // Neither is streamed without a turn.
+                    ReplyIn::Agent | ReplyIn::Embeddings { .. } => (Dialect::Chat, false),
+                };
+                let id = dialect.answer_id(caller.record.id);
+                let head = Head { id: &id, created: app.clock.now().seconds(), model: &target.model };
+                Shape::Written(Box::new(Written {
+                    dialect,
+                    writer: dialect.writer(&head, wants_usage),
+                    length: agent.as_ref().map(length),
+                    watch,
+                }))
+            }
         };
         Self {
             app: Arc::clone(app),
@@ -118,11 +145,12 @@ impl Reply {
             tally,
             reservation: Some(completed.reservation),
             facts: Facts {
-                provider: completed.provider,
-                model: completed.upstream_model,
+                provider: completed.target.endpoint.name.clone(),
+                model: Arc::clone(&completed.target.model),
                 attempts: completed.attempts,
             },
             began: completed.began,
+            heard: false,
             last_sent: Instant::now(),
             keep_alive: Box::pin(sleep(KEEP_ALIVE_EVERY)),
             _permit: completed.permit,
@@ -181,8 +209,9 @@ impl Reply {
         if let Some(opening) = self.shape.opening(&self.record) {
             return Poll::Ready(Some(opening));
         }
-        let Some(upstream) = &mut self.upstream else {
-            return Poll::Ready(self.end(Ending::Complete));
+        let upstream = match &mut self.upstream {
+            Some(upstream) if !self.heard => upstream,
+            _ => return Poll::Ready(self.end(Ending::Complete)),
         };
         if self.app.drain.is_cut() {
             return Poll::Ready(self.end(Ending::Failed(Box::new(Refusal::shutting_down()))));
@@ -204,16 +233,15 @@ impl Reply {
     /// Takes one frame: what is to be known of it, and what the caller gets of it.
     fn pass(&mut self, frame: &sse::Frame) -> Option<Bytes> {
         let upstream = self.upstream.as_mut()?;
-        let event = match upstream.reader().read(frame) {
+        let mut event = match upstream.reader().read(frame) {
             Ok(Some(event)) => event,
             Ok(None) => return None,
             Err(malformed) => {
                 return self.fail(Failure::new(Fault::Malformed, "malformed event").because(malformed));
             }
         };
-        if event.done {
-            return self.end(Ending::Complete);
-        }
+        // What comes with the last word is still said.
+        self.heard = event.done;
         if event.error.is_some() {
             let error = event.error.unwrap_or_else(crate::pipeline::no_words);
             return self.fail(Failure::told(http::StatusCode::OK, error));
@@ -228,7 +256,7 @@ impl Reply {
             self.tally.finish = choice.finish.or(self.tally.finish);
         }
         self.tally.reported = event.usage.or(self.tally.reported);
-        match self.shape.step(&event, frame) {
+        match self.shape.step(&mut event, frame) {
             Ok(Step::Send(bytes)) => Some(bytes),
             Ok(Step::Swallow) => None,
             Ok(Step::Truncate(bytes)) => {
@@ -295,7 +323,7 @@ impl Reply {
                     Ok(())
                 })
             }
-            Shape::Chat(_) => Box::pin(async move {
+            Shape::Chat(_) | Shape::Messages(_) | Shape::Written(_) => Box::pin(async move {
                 let Some(reservation) = reservation else { return Ok(()) };
                 app.timed("settle", reservation.settle(settlement)).await
             }),
@@ -341,7 +369,7 @@ impl Drop for Reply {
         let usage = settlement.usage;
         self.record.note(|call| call.usage = usage);
         match &mut self.shape {
-            Shape::Chat(_) => reservation.post(settlement),
+            Shape::Chat(_) | Shape::Messages(_) | Shape::Written(_) => reservation.post(settlement),
             Shape::Agent(reply) => {
                 let kept = reply.kept(self.tally.cut_status(), None, &self.facts);
                 let rows = reservation.into_row(settlement).into_iter().collect();

@@ -6,6 +6,7 @@ use domain::{ConversationId, FinishReason, MessageId, NanoUsd, RequestId, Usage}
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::call::ToolCall;
 use crate::error::ErrorBody;
 use crate::json::write_json;
 use crate::openai;
@@ -19,6 +20,8 @@ pub struct Answer<'a> {
     pub id: RequestId,
     pub agent: &'a str,
     pub response: &'a str,
+    /// What the caller is to do before the conversation can go on.
+    pub tool_calls: &'a [ToolCall],
     pub conversation: ConversationId,
     pub message: MessageId,
     pub finish: FinishReason,
@@ -41,6 +44,9 @@ pub struct Metadata<'a> {
     /// The answer was cut at the agent's limit. Left out when false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// Calls that the agent's policy did not let through. Left out when none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tool_calls_withheld: u32,
     /// What had to be done without, such as `history`. Left out when empty.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub degraded: &'a [&'a str],
@@ -115,6 +121,8 @@ struct Body<'a> {
     object: &'static str,
     agent: &'a str,
     response: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Called<'a>>,
     #[serde(serialize_with = "shown")]
     conversation_id: ConversationId,
     #[serde(serialize_with = "shown")]
@@ -125,6 +133,14 @@ struct Body<'a> {
     cost_usd: Option<NanoUsd>,
     confidence: Option<f64>,
     metadata: &'a Metadata<'a>,
+}
+
+/// A tool call; `arguments` is the model's text.
+#[derive(Serialize)]
+struct Called<'a> {
+    id: &'a str,
+    name: &'a str,
+    arguments: &'a str,
 }
 
 #[derive(Serialize)]
@@ -141,6 +157,11 @@ impl<'a> From<&'a Answer<'a>> for Body<'a> {
             object: OBJECT,
             agent: answer.agent,
             response: answer.response,
+            tool_calls: answer
+                .tool_calls
+                .iter()
+                .map(|ToolCall { id, name, arguments }| Called { id, name, arguments })
+                .collect(),
             conversation_id: answer.conversation,
             message_id: answer.message,
             finish_reason: answer.finish.as_str(),
@@ -154,6 +175,11 @@ impl<'a> From<&'a Answer<'a>> for Body<'a> {
             metadata: &answer.metadata,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn shown<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
@@ -181,6 +207,7 @@ mod tests {
             id,
             agent: "support",
             response: "Hi \"there\"\n",
+            tool_calls: &[],
             conversation,
             message,
             finish: FinishReason::Stop,
@@ -193,6 +220,7 @@ mod tests {
                 model: Some("gpt-4o-mini"),
                 attempts: 1,
                 truncated: false,
+                tool_calls_withheld: 0,
                 degraded: &[],
             },
         }

@@ -21,6 +21,8 @@ pub mod dialect;
 pub mod embedding;
 pub mod error;
 pub mod event;
+pub mod frames;
+pub mod gather;
 pub mod gemini;
 pub mod json;
 pub mod lines;

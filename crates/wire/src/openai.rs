@@ -31,7 +31,7 @@ pub use read::{read_answer, read_chunk};
 pub use request::{ChatRequest, MessageFacts};
 pub use rewrite::rewrite;
 pub use stream::StreamReader;
-pub use write::{ChunkWriter, DONE, completion, write_error, write_error_event};
+pub use write::{ChunkWriter, DONE, completion, write_error, write_error_event, write_usage_chunk};
 
 /// How a provider's version of the dialect differs where we write members of our own accord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,4 +49,13 @@ impl Flavor {
             Self::Compatible => "max_tokens",
         }
     }
+}
+
+pub fn reasoning_details<'a>(
+    _parts: impl Iterator<Item = &'a crate::call::Reasoning>,
+) -> Option<crate::call::Json> {
+    todo!()
+}
+pub fn read_reasoning_details(_details: &str) -> Vec<crate::call::Reasoning> {
+    todo!()
 }

@@ -115,6 +115,12 @@ pub trait Codec: fmt::Debug + Sync {
         None
     }
 
+    /// As [`Codec::pass`], for a request for embeddings.
+    fn pass_embedding(&self, request: &openai::EmbeddingRequest, model: &str) -> Option<Bytes> {
+        let _ = (request, model);
+        None
+    }
+
     /// A request for an answer. A stream is asked to report its usage.
     ///
     /// # Errors

@@ -42,6 +42,28 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// What to forward on a stream of named events: `raw` if it is one name and one payload as they are usually
+    /// written, else that form made anew.
+    #[must_use]
+    pub fn named(&self) -> Bytes {
+        let Some(name) = &self.name else { return self.wire() };
+        let usual = self.raw.len() == name.len() + self.data.len() + b"event: \ndata: \n\n".len()
+            && self.raw.starts_with(b"event: ")
+            && self.raw.ends_with(b"\n\n")
+            && !self.data.contains(&b'\n');
+        if usual {
+            return self.raw.clone();
+        }
+        let mut out = BytesMut::with_capacity(name.len() + self.data.len() + 24);
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name);
+        out.extend_from_slice(b"\n");
+        write_data(&mut out, &self.data);
+        out.freeze()
+    }
+}
+
 /// Why a stream cannot be read on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {

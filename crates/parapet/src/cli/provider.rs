@@ -10,8 +10,8 @@ use serde_json::json;
 use super::load::{self, Sources};
 use super::{Done, Global, WrongUsage, block_on};
 use crate::app::settings::{Secrets, Settings};
-use crate::provider::endpoint::Endpoint;
 use crate::provider::origin::tls_connector;
+use crate::provider::{self, endpoint::Endpoint};
 
 #[derive(Args)]
 pub(super) struct Provider {
@@ -84,8 +84,8 @@ fn test(global: &Global, only: Option<&str>) -> Done {
 async fn test_one(endpoint: &Endpoint, json: bool) -> bool {
     let mut all_well = true;
     for (index, key) in endpoint.keys() {
-        let (well, word) = match endpoint.probe(key).await {
-            Ok(status) => (status.is_success(), status.to_string()),
+        let (well, word) = match provider::models(endpoint, key).await {
+            Ok(models) => (true, format!("{} models", models.len())),
             Err(failure) => (false, failure.detail),
         };
         all_well &= well;

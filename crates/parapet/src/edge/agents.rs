@@ -5,18 +5,22 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::value::RawValue;
+use wire::call::{Json, Tool};
 
 use super::answer::Answer;
 use super::input;
 use super::openapi::{Doc, Schema};
 use super::routes::Request;
-use crate::agents::{Ask, Query};
+use crate::agents::tools::ToolResult;
+use crate::agents::{Ask, Query, Says};
 use crate::pipeline;
 use crate::refusal::Refusal;
 
 pub(crate) const QUERY: Doc = Doc {
     summary: "Ask an agent",
-    detail: "Without `conversation_id` a conversation is begun. With `stream: true` the answer is a stream of the \
+    detail: "Without `conversation_id` a conversation is begun. An answer with `tool_calls` wants them run by the \
+             caller: send `tool_results` for all of them, and no `message`, to go on. With `stream: true` the answer is a stream of the \
              events `answer.started`, `answer.delta`, `answer.completed` and `error`.",
     tag: "Agents",
     request: Some(Schema::AgentQuery),
@@ -28,8 +32,14 @@ pub(crate) const QUERY: Doc = Doc {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AgentQuery {
-    /// What the user says.
-    message: String,
+    /// What the user says. Either this or `tool_results`.
+    message: Option<String>,
+    /// What the tools said that the last answer called: one result for every call.
+    #[serde(default)]
+    tool_results: Vec<AgentToolResult>,
+    /// The caller's own tools, beside the agent's.
+    #[serde(default)]
+    tools: Vec<AgentTool>,
     /// The conversation to go on with. None begins one.
     conversation_id: Option<String>,
     /// Where the message came in: web, mobile, api, slack, teams, email, sms, whatsapp or voice.
@@ -52,9 +62,35 @@ pub(crate) struct AgentQuery {
     background: bool,
 }
 
+/// A tool that the caller will run.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgentTool {
+    /// Letters, digits, `_` and `-`, at most 64.
+    #[schemars(regex(pattern = "^[a-zA-Z0-9_-]{1,64}$"))]
+    name: String,
+    description: Option<String>,
+    /// JSON Schema of the arguments, an object.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    parameters: Option<Box<RawValue>>,
+}
+
+/// What a tool said.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgentToolResult {
+    /// The `id` of the call.
+    tool_call_id: String,
+    content: String,
+    /// The tool failed, and `content` says how.
+    #[serde(default)]
+    is_error: bool,
+}
+
 /// The channels that are told apart in the metrics.
 const CHANNELS: [&str; 9] = ["api", "web", "mobile", "slack", "teams", "email", "sms", "whatsapp", "voice"];
 const MAX_TAGS: usize = 16;
+const MAX_TOOLS: usize = 128;
 
 pub(crate) async fn query(request: Request) -> Result<Answer, Refusal> {
     let Request { app, caller, parameters, http } = request;
@@ -65,8 +101,10 @@ pub(crate) async fn query(request: Request) -> Result<Answer, Refusal> {
 }
 
 fn checked(agent: &str, query: AgentQuery) -> Result<Query, Refusal> {
-    if query.message.trim().is_empty() {
-        return Err(Refusal::invalid("message", "the message is empty"));
+    let says = says(query.message, query.tool_results)?;
+    if matches!(says, Says::Results(_)) && query.conversation_id.is_none() {
+        let message = "tool results belong to a conversation";
+        return Err(Refusal::invalid("conversation_id", message).hint("send the id that came with the calls"));
     }
     if !query.variables.is_empty() {
         let refusal = Refusal::invalid("variables", "`variables` is not enforced by this version");
@@ -83,12 +121,65 @@ fn checked(agent: &str, query: AgentQuery) -> Result<Query, Refusal> {
     let channel = query.channel.as_deref().unwrap_or("api");
     Ok(Query {
         agent: agent.to_owned(),
-        message: query.message,
+        says,
+        tools: tools(query.tools)?,
         conversation,
         channel: CHANNELS.into_iter().find(|known| *known == channel).unwrap_or("other"),
         tags: tags(&query.tags)?,
         stream: query.stream,
     })
+}
+
+fn says(message: Option<String>, results: Vec<AgentToolResult>) -> Result<Says, Refusal> {
+    match (message, results.is_empty()) {
+        (Some(message), true) if message.trim().is_empty() => {
+            Err(Refusal::invalid("message", "the message is empty"))
+        }
+        (Some(message), true) => Ok(Says::Message(message)),
+        (None, true) => Err(Refusal::invalid("message", "`message` is missing")),
+        (Some(_), false) => {
+            let refusal = Refusal::invalid("message", "a message and tool results do not go together");
+            Err(refusal.hint("send the results first, and the message when the answer to them has arrived"))
+        }
+        (None, false) if results.len() > MAX_TOOLS => {
+            Err(Refusal::invalid("tool_results", format!("at most {MAX_TOOLS} tool results")))
+        }
+        (None, false) => Ok(Says::Results(
+            results
+                .into_iter()
+                .map(|AgentToolResult { tool_call_id: call, content, is_error: failed }| ToolResult {
+                    call,
+                    content,
+                    failed,
+                })
+                .collect(),
+        )),
+    }
+}
+
+fn tools(tools: Vec<AgentTool>) -> Result<Vec<Tool>, Refusal> {
+    if tools.len() > MAX_TOOLS {
+        return Err(Refusal::invalid("tools", format!("at most {MAX_TOOLS} tools")));
+    }
+    let mut checked: Vec<Tool> = Vec::with_capacity(tools.len());
+    for (index, AgentTool { name, description, parameters }) in tools.into_iter().enumerate() {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        let invalid = |member: &str, message: &'static str| {
+            Err(Refusal::invalid(format!("tools[{index}].{member}"), message))
+        };
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
+            return invalid("name", "a tool's name is 1 to 64 letters, digits, `_` and `-`");
+        }
+        if checked.iter().any(|other| other.name == name) {
+            return invalid("name", "two tools have this name");
+        }
+        if parameters.as_ref().is_some_and(|schema| !schema.get().starts_with('{')) {
+            return invalid("parameters", "expected a JSON Schema object");
+        }
+        let schema = parameters.map(|schema| Json::from(&*schema));
+        checked.push(Tool { name, description, schema, strict: None });
+    }
+    Ok(checked)
 }
 
 fn tags(tags: &BTreeMap<String, String>) -> Result<Option<Arc<str>>, Refusal> {

@@ -8,6 +8,7 @@ use domain::RequestId;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
+use wire::dialect::Dialect;
 use wire::error::ErrorBody;
 
 use super::body::Body;
@@ -34,10 +35,10 @@ pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Answer
     Ok(bytes(status, JSON, body))
 }
 
-/// The error body of INTERFACES.md, with every key present.
-pub(crate) fn refusal(refusal: &Refusal, request: RequestId) -> Answer {
+/// The error body of INTERFACES.md, with every key present; on the paths of another dialect, that dialect's.
+pub(crate) fn refusal(refusal: &Refusal, request: RequestId, dialect: Dialect) -> Answer {
     let mut body = BytesMut::with_capacity(384);
-    wire::openai::write_error(&mut body, &error_body(refusal, request, false));
+    dialect.write_error(&mut body, &error_body(refusal, request, false));
     let mut answer = bytes(refusal.kind.status(), JSON, body.freeze());
     let headers = answer.headers_mut();
     if let Some(after) = refusal.retry_after {

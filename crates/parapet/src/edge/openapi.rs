@@ -10,13 +10,15 @@ use http::StatusCode;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
+use wire::dialect::Dialect;
 
 use super::agents;
 use super::answer::{self, Answer, JSON};
 use super::conversations::{Conversation, Deleted, Item, Listed, New, Update};
 use super::health::Health;
+use super::messages::TokenCount;
 use super::models::{Model, ModelList};
-use super::routes::{Access, Listener, ROUTES, Request, Route};
+use super::routes::{self, Access, Listener, ROUTES, Request, Route};
 use crate::refusal::{Kind, Refusal};
 
 /// How a route is described.
@@ -49,6 +51,12 @@ impl Doc {
 pub(crate) enum Schema {
     ChatRequest,
     ChatCompletion,
+    MessagesRequest,
+    Message,
+    CountRequest,
+    TokenCount,
+    EmbeddingRequest,
+    EmbeddingList,
     ModelList,
     Model,
     AgentQuery,
@@ -70,6 +78,12 @@ impl Schema {
         match self {
             Self::ChatRequest => of::<shapes::ChatRequest>(generator),
             Self::ChatCompletion => of::<shapes::ChatCompletion>(generator),
+            Self::MessagesRequest => of::<shapes::MessagesRequest>(generator),
+            Self::Message => of::<shapes::Message>(generator),
+            Self::CountRequest => of::<shapes::CountRequest>(generator),
+            Self::TokenCount => of::<TokenCount>(generator),
+            Self::EmbeddingRequest => of::<shapes::EmbeddingRequest>(generator),
+            Self::EmbeddingList => of::<shapes::EmbeddingList>(generator),
             Self::ModelList => of::<ModelList>(generator),
             Self::Model => of::<Model>(generator),
             Self::AgentQuery => of::<agents::AgentQuery>(generator),
@@ -110,9 +124,10 @@ pub(crate) fn generate(listener: Listener) -> Value {
             operations.insert(method, operation(route, &mut generator));
         }
     }
-    let error = generator.subschema_for::<shapes::ErrorBody>();
-    let mut schemas = generator.take_definitions(true);
-    schemas.entry("ErrorBody").or_insert(error.to_value());
+    // Referred to by name wherever a route may refuse.
+    generator.subschema_for::<shapes::ErrorBody>();
+    generator.subschema_for::<shapes::MessagesError>();
+    let schemas = generator.take_definitions(true);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -193,7 +208,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let content = match doc.answer {
         Some(answer) => {
             let schema = answer.of(generator);
-            if matches!(answer, Schema::ChatCompletion | Schema::AgentAnswer) {
+            if matches!(answer, Schema::ChatCompletion | Schema::Message | Schema::AgentAnswer) {
                 let events = json!({ "schema": { "type": "string" } });
                 json!({ "application/json": { "schema": schema }, "text/event-stream": events })
             } else {
@@ -207,7 +222,11 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     if matches!(route.path, "/ready" | "/readyz" | "/startupz") {
         responses.insert("503".into(), json!({ "description": "Not ready", "content": content }));
     }
-    let error = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/ErrorBody" } } });
+    let error = match routes::dialect(route.path) {
+        Dialect::Chat => "#/components/schemas/ErrorBody",
+        Dialect::Messages => "#/components/schemas/MessagesError",
+    };
+    let error = json!({ "application/json": { "schema": { "$ref": error } } });
     for (status, meaning) in errors(route) {
         responses
             .entry(status.as_str())
@@ -230,7 +249,17 @@ fn errors(route: &Route) -> Vec<(StatusCode, &'static str)> {
     if route.doc.request.is_some() {
         kinds.extend([Kind::TooLarge, Kind::UnsupportedMedia, Kind::Timeout]);
     }
-    if matches!(route.doc.answer, Some(Schema::ChatCompletion | Schema::AgentAnswer)) {
+    let asks_a_model = matches!(
+        route.doc.answer,
+        Some(
+            Schema::ChatCompletion
+                | Schema::Message
+                | Schema::TokenCount
+                | Schema::EmbeddingList
+                | Schema::AgentAnswer
+        )
+    );
+    if asks_a_model {
         kinds.extend([Kind::Conflict, Kind::RateLimited, Kind::Upstream, Kind::UpstreamTimeout]);
     }
     kinds.into_iter().map(|kind| (kind.status(), meaning(kind))).collect()
@@ -314,6 +343,108 @@ mod shapes {
         choices: Vec<Map<String, Value>>,
     }
 
+    /// Anthropic's message request. Members that are not listed are passed to a provider of the same dialect.
+    #[derive(JsonSchema)]
+    pub(super) struct MessagesRequest {
+        /// An agent, a configured model, or `provider/model`.
+        model: String,
+        #[schemars(range(min = 1))]
+        max_tokens: u64,
+        /// The conversation so far, in Anthropic's shapes.
+        #[schemars(length(min = 1))]
+        messages: Vec<MessageParam>,
+        /// Text, or an array of text blocks.
+        system: Option<Value>,
+        stream: Option<bool>,
+        #[schemars(range(min = 0, max = 1))]
+        temperature: Option<f64>,
+        top_p: Option<f64>,
+        top_k: Option<u64>,
+        stop_sequences: Option<Vec<String>>,
+        tools: Option<Vec<Map<String, Value>>>,
+        tool_choice: Option<Map<String, Value>>,
+        thinking: Option<Map<String, Value>>,
+        metadata: Option<Map<String, Value>>,
+    }
+
+    /// A message request without what only an answer needs.
+    #[derive(JsonSchema)]
+    pub(super) struct CountRequest {
+        model: String,
+        #[schemars(length(min = 1))]
+        messages: Vec<MessageParam>,
+        system: Option<Value>,
+        tools: Option<Vec<Map<String, Value>>>,
+        tool_choice: Option<Map<String, Value>>,
+        thinking: Option<Map<String, Value>>,
+    }
+
+    /// A message in Anthropic's shape.
+    #[derive(JsonSchema)]
+    pub(super) struct MessageParam {
+        role: MessageRole,
+        /// Text, or an array of content blocks.
+        content: Value,
+    }
+
+    #[derive(JsonSchema)]
+    #[schemars(rename_all = "lowercase")]
+    pub(super) enum MessageRole {
+        User,
+        Assistant,
+    }
+
+    /// Anthropic's message, as the provider wrote it or as we did.
+    #[derive(JsonSchema)]
+    pub(super) struct Message {
+        content: Vec<Map<String, Value>>,
+    }
+
+    /// Why a request was not answered, in Anthropic's shape.
+    #[derive(JsonSchema)]
+    #[schemars(extend("required" = ["type", "error", "request_id"]))]
+    pub(super) struct MessagesError {
+        /// Always `error`.
+        r#type: String,
+        error: MessagesErrorDetail,
+        request_id: String,
+    }
+
+    #[derive(JsonSchema)]
+    pub(super) struct MessagesErrorDetail {
+        r#type: String,
+        message: String,
+        param: Option<String>,
+        code: Option<String>,
+        hint: Option<String>,
+    }
+
+    /// OpenAI's embedding request. Members that are not listed are passed to a provider of the same dialect.
+    #[derive(JsonSchema)]
+    pub(super) struct EmbeddingRequest {
+        /// A configured model or `provider/model`.
+        model: String,
+        /// A text, or an array of texts or tokens.
+        input: Value,
+        encoding_format: Option<EncodingFormat>,
+        #[schemars(range(min = 1))]
+        dimensions: Option<u32>,
+        user: Option<String>,
+    }
+
+    #[derive(JsonSchema)]
+    #[schemars(rename_all = "lowercase")]
+    pub(super) enum EncodingFormat {
+        Float,
+        Base64,
+    }
+
+    /// OpenAI's list of embeddings.
+    #[derive(JsonSchema)]
+    pub(super) struct EmbeddingList {
+        data: Vec<Map<String, Value>>,
+    }
+
     /// An agent's answer.
     #[derive(JsonSchema)]
     #[schemars(extend("required" = ["id", "object", "agent", "response", "conversation_id", "message_id",
@@ -324,6 +455,9 @@ mod shapes {
         object: String,
         agent: String,
         response: String,
+        /// What the caller is to do before the conversation can go on. Left out when there is nothing.
+        #[schemars(with = "Option<Vec<AgentToolCall>>")]
+        tool_calls: Option<Vec<AgentToolCall>>,
         conversation_id: String,
         message_id: String,
         finish_reason: String,
@@ -332,6 +466,14 @@ mod shapes {
         cost_usd: Option<f64>,
         confidence: Option<f64>,
         metadata: Map<String, Value>,
+    }
+
+    #[derive(JsonSchema)]
+    pub(super) struct AgentToolCall {
+        id: String,
+        name: String,
+        /// The model's text: usually, not surely, a JSON object.
+        arguments: String,
     }
 
     #[derive(JsonSchema)]

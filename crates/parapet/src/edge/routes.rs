@@ -14,10 +14,11 @@ use http::Method;
 use http::header::HeaderValue;
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
+use wire::dialect::Dialect;
 
 use super::answer::Answer;
 use super::openapi::Doc;
-use super::{admin, agents, chat, conversations, health, models, openapi, page};
+use super::{admin, agents, chat, conversations, embeddings, health, messages, models, openapi, page};
 use crate::app::App;
 use crate::identity::Identified;
 use crate::refusal::{Kind, Refusal};
@@ -98,6 +99,9 @@ pub(crate) const METRICS_PATH: &str = "/metrics";
 /// Every route of the product.
 pub(crate) static ROUTES: &[Route] = &[
     route!(PUBLIC, POST "/v1/chat/completions", CALL, chat::completions, chat::DOC),
+    route!(PUBLIC, POST "/v1/messages", CALL, messages::create, messages::DOC),
+    route!(PUBLIC, POST "/v1/messages/count_tokens", CALL, messages::count_tokens, messages::COUNT_TOKENS),
+    route!(PUBLIC, POST "/v1/embeddings", CALL, embeddings::create, embeddings::DOC),
     route!(PUBLIC, GET "/v1/models", READ_MODELS, models::list, models::LIST),
     route!(PUBLIC, GET "/v1/models/{*model}", READ_MODELS, models::retrieve, models::RETRIEVE),
     route!(PUBLIC, POST "/v1/agents/{agent}/query", CALL, agents::query, agents::QUERY),
@@ -152,6 +156,14 @@ impl Index {
 pub(crate) struct Matched {
     pub(crate) route: &'static Route,
     pub(crate) parameters: Parameters,
+}
+
+/// The dialect in which a path's errors are told, whatever became of the request.
+pub(crate) fn dialect(path: &str) -> Dialect {
+    match path.strip_prefix("/v1/messages") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => Dialect::Messages,
+        _ => Dialect::Chat,
+    }
 }
 
 /// Finds the route for a request.

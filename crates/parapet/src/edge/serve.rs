@@ -50,6 +50,7 @@ pub(crate) async fn serve(
     let trace = Trace::from_header(traceparent, id.uuid());
     let settings = app.settings();
     let path = table_path(listener, request.uri().path(), &settings.config().telemetry.metrics_path);
+    let dialect = routes::dialect(path);
     let matched = routes::find(listener, request.method(), path);
     let route = matched.as_ref().map_or("unmatched", |matched| matched.route.path);
     let record = Record::begin(&app, id, client_id, trace, method(request.method()), route);
@@ -75,7 +76,7 @@ pub(crate) async fn serve(
         Err(refusal) => {
             record.refused(&refusal);
             record.tell(refusal.kind.status().as_u16(), refusal.outcome());
-            answer::refusal(&refusal, id)
+            answer::refusal(&refusal, id, dialect)
         }
     };
     finish(&mut answer, &record);

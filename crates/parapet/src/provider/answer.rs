@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
-use wire::openai::StreamReader;
-use wire::sse;
+use wire::frames::Parser;
+use wire::provider::{Codec, StreamReader};
+use wire::sse::Frame;
 
 use super::connection::Answer;
 use super::failure::{Failure, Fault};
@@ -56,11 +57,11 @@ pub(crate) enum Held {
 /// A stream of events with its deadlines.
 pub(crate) struct Streamed {
     body: AnswerBody,
-    parser: sse::Parser,
-    reader: StreamReader,
+    parser: Parser,
+    reader: Box<dyn StreamReader>,
     /// Reads ahead up to the first content; the reply reads every frame again from the start.
-    ahead: StreamReader,
-    held: VecDeque<sse::Frame>,
+    ahead: Box<dyn StreamReader>,
+    held: VecDeque<Frame>,
     held_bytes: usize,
     between_events: Duration,
     /// When silence becomes a stall: the first event has a time of its own.
@@ -73,6 +74,7 @@ pub(crate) struct Streamed {
 
 impl Streamed {
     pub(super) fn new(
+        codec: &dyn Codec,
         body: AnswerBody,
         first_event_by: Instant,
         between_events: Duration,
@@ -80,9 +82,9 @@ impl Streamed {
     ) -> Self {
         Self {
             body,
-            parser: sse::Parser::default(),
-            reader: StreamReader::default(),
-            ahead: StreamReader::default(),
+            parser: Parser::new(codec.framing()),
+            reader: codec.reader(),
+            ahead: codec.reader(),
             held: VecDeque::new(),
             held_bytes: 0,
             between_events,
@@ -104,7 +106,11 @@ impl Streamed {
     /// Reads one frame ahead and keeps it.
     pub(super) async fn hold_next(&mut self) -> Result<Held, Failure> {
         let Some(frame) = std::future::poll_fn(|cx| self.poll_fresh(cx)).await.transpose()? else {
-            return Err(Failure::new(Fault::Reset, "the stream ended before it began"));
+            // A dialect without a terminator ends with its body.
+            return match self.ahead.end() {
+                Ok(()) => Ok(Held::Complete),
+                Err(cut) => Err(Failure::new(Fault::Reset, "the stream ended before it began").because(cut)),
+            };
         };
         let (commits, done) = match self.ahead.read(&frame) {
             Err(malformed) => {
@@ -129,7 +135,7 @@ impl Streamed {
     }
 
     /// The next frame: those held back first. `None` at the end of the bytes.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<sse::Frame, Failure>>> {
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, Failure>>> {
         if let Some(frame) = self.held.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
         }
@@ -137,8 +143,8 @@ impl Streamed {
     }
 
     /// Reads a frame's event; keeps what must be known at the end.
-    pub(crate) fn reader(&mut self) -> &mut StreamReader {
-        &mut self.reader
+    pub(crate) fn reader(&mut self) -> &mut dyn StreamReader {
+        &mut *self.reader
     }
 
     /// After the last event: reads on to the end of the body, so that the connection can serve again.
@@ -156,7 +162,7 @@ impl Streamed {
         self.body.done();
     }
 
-    fn poll_fresh(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<sse::Frame, Failure>>> {
+    fn poll_fresh(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, Failure>>> {
         loop {
             match self.parser.next() {
                 Ok(Some(frame)) => {
@@ -184,9 +190,13 @@ impl Streamed {
                 Poll::Ready(Some(Err(failure))) => return Poll::Ready(Some(Err(failure))),
                 Poll::Ready(None) => {
                     self.ended = true;
-                    if let Err(fault) = self.parser.finish() {
-                        let failure = Failure::new(Fault::Reset, "the stream was cut").because(fault);
-                        return Poll::Ready(Some(Err(failure)));
+                    match self.parser.finish() {
+                        Ok(None) => {}
+                        Ok(Some(last)) => return Poll::Ready(Some(Ok(last))),
+                        Err(fault) => {
+                            let failure = Failure::new(Fault::Reset, "the stream was cut").because(fault);
+                            return Poll::Ready(Some(Err(failure)));
+                        }
                     }
                 }
                 Poll::Pending => {

@@ -1,17 +1,21 @@
 //! One configured upstream account: where it is, its keys, its connections.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use domain::ProviderName;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 use std::time::Duration;
 use tokio::time::Instant;
 
+use wire::provider::{Codec, Credential, Framing, Kind, Operation, Place};
+
+use super::Question;
 use super::answer::AnswerBody;
 use super::connection::Connection;
 use super::failure::{Failure, Fault};
@@ -23,7 +27,7 @@ use super::simulated;
 pub(crate) struct Endpoint {
     pub(crate) name: ProviderName,
     pub(crate) timeouts: config::Timeouts,
-    pub(crate) flavor: wire::openai::Flavor,
+    pub(crate) codec: &'static dyn Codec,
     keys: Vec<Key>,
     next_key: AtomicUsize,
     via: Via,
@@ -31,7 +35,7 @@ pub(crate) struct Endpoint {
 
 /// A key as it goes into a request. Never printed.
 pub(crate) struct Key {
-    authorization: Option<HeaderValue>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 enum Via {
@@ -42,17 +46,62 @@ enum Via {
 struct Network {
     origin: Origin,
     pool: Arc<Pool>,
-    chat: PathAndQuery,
-    models: PathAndQuery,
+    paths: Paths,
     host: HeaderValue,
+    /// The API's own and the config's.
     headers: HeaderMap,
     clock: Arc<dyn domain::Clock>,
+}
+
+/// Where requests go. Most APIs have one place for all models; it is put together once.
+struct Paths {
+    codec: &'static dyn Codec,
+    /// The base URL's path without a trailing slash.
+    base: String,
+    api_version: Option<String>,
+    chat: Option<PathAndQuery>,
+    chat_stream: Option<PathAndQuery>,
+}
+
+impl Paths {
+    fn new(
+        codec: &'static dyn Codec,
+        base: String,
+        api_version: Option<String>,
+    ) -> Result<Self, http::Error> {
+        let mut paths = Self { codec, base, api_version, chat: None, chat_stream: None };
+        paths.chat = paths.fixed(false)?;
+        paths.chat_stream = paths.fixed(true)?;
+        Ok(paths)
+    }
+
+    fn fixed(&self, stream: bool) -> Result<Option<PathAndQuery>, http::Error> {
+        match self.codec.path(&self.place(Operation::Chat, "", stream)) {
+            Some(Cow::Borrowed(path)) => Ok(Some(PathAndQuery::try_from(format!("{}{path}", self.base))?)),
+            _ => Ok(None),
+        }
+    }
+
+    fn to(&self, operation: Operation, model: &str, stream: bool) -> Result<PathAndQuery, Failure> {
+        let fixed = if stream { &self.chat_stream } else { &self.chat };
+        if let (Operation::Chat, Some(path)) = (operation, fixed) {
+            return Ok(path.clone());
+        }
+        let path = self.codec.path(&self.place(operation, model, stream));
+        let path = path.ok_or_else(|| Failure::new(Fault::Unsuited, "the provider has no such operation"))?;
+        PathAndQuery::try_from(format!("{}{path}", self.base))
+            .map_err(|_| Failure::new(Fault::Unsuited, "the model's name cannot stand in a path"))
+    }
+
+    fn place<'a>(&'a self, operation: Operation, model: &'a str, stream: bool) -> Place<'a> {
+        Place { operation, model, stream, api_version: self.api_version.as_deref() }
+    }
 }
 
 /// The head of an answer and the way to its bytes.
 pub(crate) struct Exchanged {
     pub(crate) status: StatusCode,
-    pub(crate) is_event_stream: bool,
+    pub(crate) is_stream: bool,
     /// The body is compressed although nobody asked for it.
     pub(crate) is_encoded: bool,
     /// The body's length in bytes, where the head tells.
@@ -69,6 +118,7 @@ pub(crate) struct NetworkParts {
     /// The base URL's path without a trailing slash.
     pub(crate) base_path: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) api_version: Option<String>,
 }
 
 /// The simulated provider is as slow as its settings say.
@@ -84,7 +134,6 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("parapet/", env
 /// Nothing is decompressed, so no answer can be larger than it looks.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// A peer that closes an idle connection does so within a round trip of a request that crosses the close. One that
 /// takes longer has perhaps worked on the request, which is not repeated for free then.
@@ -93,32 +142,44 @@ const STALE_CLOSE: Duration = Duration::from_secs(1);
 impl Endpoint {
     pub(crate) fn network(
         name: ProviderName,
+        kind: &'static Kind,
         timeouts: config::Timeouts,
-        flavor: wire::openai::Flavor,
         keys: &[config::Secret],
         parts: NetworkParts,
         clock: Arc<dyn domain::Clock>,
     ) -> Result<Self, http::Error> {
+        let codec = kind.codec;
         let mut made = Vec::with_capacity(keys.len().max(1));
         for key in keys {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))?;
+            let (header, mut value) = match codec.credential() {
+                Credential::Bearer => {
+                    (header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {}", key.expose()))?)
+                }
+                Credential::Header(name) => {
+                    (HeaderName::from_static(name), HeaderValue::try_from(key.expose())?)
+                }
+            };
             value.set_sensitive(true);
-            made.push(Key { authorization: Some(value) });
+            made.push(Key { header: Some((header, value)) });
         }
         if made.is_empty() {
-            made.push(Key { authorization: None });
+            made.push(Key { header: None });
         }
+        let mut headers = HeaderMap::new();
+        for (name, value) in codec.headers() {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers.extend(parts.headers);
         let network = Network {
             origin: parts.origin,
             pool: Arc::default(),
-            chat: PathAndQuery::try_from(format!("{}/chat/completions", parts.base_path))?,
-            models: PathAndQuery::try_from(format!("{}/models", parts.base_path))?,
+            paths: Paths::new(codec, parts.base_path, parts.api_version)?,
             host: HeaderValue::try_from(parts.authority)?,
-            headers: parts.headers,
+            headers,
             clock,
         };
         let via = Via::Network(Box::new(network));
-        Ok(Self { name, timeouts, flavor, keys: made, next_key: AtomicUsize::new(0), via })
+        Ok(Self { name, timeouts, codec, keys: made, next_key: AtomicUsize::new(0), via })
     }
 
     pub(crate) fn simulated(
@@ -129,8 +190,8 @@ impl Endpoint {
         Self {
             name,
             timeouts: UNHURRIED,
-            flavor: wire::openai::Flavor::OpenAi,
-            keys: vec![Key { authorization: None }],
+            codec: &wire::openai::OPENAI,
+            keys: vec![Key { header: None }],
             next_key: AtomicUsize::new(0),
             via: Via::Simulated { settings, clock },
         }
@@ -148,46 +209,42 @@ impl Endpoint {
         indexed().skip(first).chain(indexed().take(first))
     }
 
-    /// Sends a chat request and waits for the answer's head.
-    pub(super) async fn exchange(&self, key: &Key, body: Bytes, stream: bool) -> Result<Exchanged, Failure> {
+    /// Whether the provider can be asked for this at all.
+    pub(crate) fn offers(&self, operation: Operation) -> bool {
+        let place = Place { operation, model: "", stream: false, api_version: None };
+        self.codec.path(&place).is_some()
+    }
+
+    /// Sends a request and waits for the answer's head.
+    pub(super) async fn exchange(&self, key: &Key, question: &Question<'_>) -> Result<Exchanged, Failure> {
         match &self.via {
             Via::Network(network) => {
-                let accept = if stream { EVENT_STREAM } else { JSON };
-                network.call(self.timeouts.connect, Method::POST, &network.chat, key, accept, body).await
+                let Question { operation, model, ref body, stream, headers } = *question;
+                let path = network.paths.to(operation, model, stream)?;
+                let framing = self.codec.framing();
+                let accept = if stream { HeaderValue::from_static(framing.content_type()) } else { JSON };
+                let to = Sent { method: Method::POST, path, accept, headers, body: body.clone() };
+                network.call(self.timeouts.connect, key, to, framing).await
             }
             Via::Simulated { settings, clock } => {
-                let script = simulated::answer(settings, clock.now().seconds(), &body);
+                let script = simulated::answer(settings, clock.now().seconds(), &question.body);
                 tokio::time::sleep(script.first_after).await;
                 let status = StatusCode::from_u16(script.status).unwrap_or(StatusCode::OK);
-                let is_event_stream = script.content_type.starts_with("text/event-stream");
+                let is_stream = script.content_type.starts_with("text/event-stream");
                 let body = AnswerBody::Simulated(Box::new(Player::new(script)));
-                Ok(Exchanged {
-                    status,
-                    is_event_stream,
-                    is_encoded: false,
-                    length: None,
-                    retry_after: None,
-                    body,
-                })
+                Ok(Exchanged { status, is_stream, is_encoded: false, length: None, retry_after: None, body })
             }
         }
     }
 
     /// Asks for the list of models: a call that costs nothing and shows that address and key are right.
-    pub(crate) async fn probe(&self, key: &Key) -> Result<StatusCode, Failure> {
+    pub(super) async fn list_models(&self, key: &Key) -> Result<Option<Exchanged>, Failure> {
         match &self.via {
-            Via::Simulated { .. } => Ok(StatusCode::OK),
+            Via::Simulated { .. } => Ok(None),
             Via::Network(network) => {
-                let call = network.call(
-                    self.timeouts.connect,
-                    Method::GET,
-                    &network.models,
-                    key,
-                    JSON,
-                    Bytes::new(),
-                );
-                let late = |_| Failure::new(Fault::Timeout, "no answer in time");
-                Ok(tokio::time::timeout(self.timeouts.unary, call).await.map_err(late)??.status)
+                let path = network.paths.to(Operation::Models, "", false)?;
+                let to = Sent { method: Method::GET, path, accept: JSON, headers: None, body: Bytes::new() };
+                network.call(self.timeouts.connect, key, to, self.codec.framing()).await.map(Some)
             }
         }
     }
@@ -200,21 +257,29 @@ impl Endpoint {
     }
 }
 
+/// A request but for what every request to this provider has.
+struct Sent<'a> {
+    method: Method,
+    path: PathAndQuery,
+    accept: HeaderValue,
+    /// The caller's, for the provider.
+    headers: Option<&'a HeaderMap>,
+    body: Bytes,
+}
+
 impl Network {
     async fn call(
         &self,
         connect: Duration,
-        method: Method,
-        path: &PathAndQuery,
         key: &Key,
-        accept: HeaderValue,
-        body: Bytes,
+        to: Sent<'_>,
+        framing: Framing,
     ) -> Result<Exchanged, Failure> {
-        let request = || self.request(method.clone(), path, key, accept.clone(), body.clone());
+        let request = || self.request(key, &to);
         if let Some(lent) = self.pool.take() {
             let sent = Instant::now();
             match lent.connection.send(request()).await {
-                Ok(response) => return Ok(self.exchanged(response, lent.born)),
+                Ok(response) => return Ok(self.exchanged(response, lent.born, framing)),
                 // One free retry on a fresh connection where the request was certainly, or very likely, not seen.
                 Err(unanswered)
                     if unanswered.was_never_sent()
@@ -231,46 +296,43 @@ impl Network {
         let connection = Connection::open(io).await?;
         let response =
             connection.send(request()).await.map_err(|unanswered| Failure::from(unanswered.error))?;
-        Ok(self.exchanged(response, Instant::now()))
+        Ok(self.exchanged(response, Instant::now(), framing))
     }
 
-    fn request(
-        &self,
-        method: Method,
-        path: &PathAndQuery,
-        key: &Key,
-        accept: HeaderValue,
-        body: Bytes,
-    ) -> Request<Full<Bytes>> {
-        let has_body = method == Method::POST;
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = Uri::from(path.clone());
+    fn request(&self, key: &Key, to: &Sent<'_>) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(to.body.clone()));
+        *request.method_mut() = to.method.clone();
+        *request.uri_mut() = Uri::from(to.path.clone());
         let headers = request.headers_mut();
-        headers.reserve(self.headers.len() + 6);
+        headers.reserve(self.headers.len() + to.headers.map_or(0, HeaderMap::len) + 6);
         headers.insert(header::HOST, self.host.clone());
         headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.insert(header::ACCEPT, accept);
+        headers.insert(header::ACCEPT, to.accept.clone());
         headers.insert(header::ACCEPT_ENCODING, IDENTITY);
-        if has_body {
+        if to.method == Method::POST {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
-        if let Some(authorization) = &key.authorization {
-            headers.insert(header::AUTHORIZATION, authorization.clone());
+        if let Some((name, value)) = &key.header {
+            headers.insert(name, value.clone());
         }
-        for (name, value) in &self.headers {
+        for (name, value) in self.headers.iter().chain(to.headers.into_iter().flatten()) {
             headers.insert(name, value.clone());
         }
         request
     }
 
-    fn exchanged(&self, response: http::Response<super::connection::Answer>, born: Instant) -> Exchanged {
+    fn exchanged(
+        &self,
+        response: http::Response<super::connection::Answer>,
+        born: Instant,
+        framing: Framing,
+    ) -> Exchanged {
         let (head, answer) = response.into_parts();
         let mut encodings = head.headers.get_all(header::CONTENT_ENCODING).iter();
         let content_type = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         Exchanged {
             status: head.status,
-            is_event_stream: content_type.to_ascii_lowercase().starts_with(b"text/event-stream"),
+            is_stream: content_type.to_ascii_lowercase().starts_with(framing.content_type().as_bytes()),
             is_encoded: encodings.any(|name| !name.as_bytes().eq_ignore_ascii_case(b"identity")),
             length: answer.length(),
             retry_after: super::retry_after(&head.headers, self.clock.now()),

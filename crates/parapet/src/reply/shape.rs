@@ -1,4 +1,5 @@
-//! How the caller wants the events of a stream: as a chat completion's chunks, or as an agent's typed events.
+//! How the caller wants the events of a stream: as the bytes that came, in another dialect than the provider's, or as
+//! an agent's typed events.
 
 use std::sync::Arc;
 
@@ -6,21 +7,40 @@ use bytes::{Bytes, BytesMut};
 use domain::{ConversationId, FinishReason, MessageId, NanoUsd, ProviderName, Usage};
 use store::{AnswerStatus, Lease};
 use wire::agent::Metadata;
+use wire::call::ToolCall;
+use wire::dialect::{Dialect, Head, Writer};
 use wire::error::ErrorBody;
-use wire::event::Event;
+use wire::event::{Choice, Event};
+use wire::gather::Gathered;
+use wire::json::Text;
 use wire::{openai, sse};
 
-use crate::agents::{Agent, text_content};
+use crate::agents::tools::Watch;
+use crate::agents::{Agent, conversation};
 use crate::provider::failure::{Failure, Fault};
 use crate::screening::OutputLength;
 use crate::telemetry::record::Record;
 
 pub(super) enum Shape {
+    /// Chunks of the chat dialect, as they came.
     Chat(Chat),
+    /// Events of the messages dialect, as they came; the last one is kept here until the answer is settled.
+    Messages(Bytes),
+    /// Events of the caller's dialect, written anew.
+    Written(Box<Written>),
     Agent(Box<AgentReply>),
 }
 
-/// Chunks of the provider's own dialect, passed on as they came.
+/// An answer in another dialect than its provider's, or within an agent's policy.
+pub(super) struct Written {
+    pub(super) dialect: Dialect,
+    pub(super) writer: Writer,
+    /// An agent's answers have a longest length.
+    pub(super) length: Option<OutputLength>,
+    pub(super) watch: Option<Watch>,
+}
+
+/// Chunks of the chat dialect, passed on as they came.
 pub(super) struct Chat {
     /// The caller asked for the usage chunk.
     pub(super) wants_usage: bool,
@@ -48,8 +68,12 @@ pub(super) struct AgentReply {
     pub(super) message: MessageId,
     pub(super) lease: Option<Lease>,
     pub(super) length: OutputLength,
+    /// Everything the model said.
+    pub(super) gathered: Gathered,
+    /// What the caller was sent of it.
     pub(super) text: String,
     pub(super) truncated: bool,
+    pub(super) watch: Option<Watch>,
     pub(super) started: bool,
 }
 
@@ -87,16 +111,22 @@ impl Shape {
     }
 
     /// What the caller gets of one event.
-    pub(super) fn step(&mut self, event: &Event<'_>, frame: &sse::Frame) -> Result<Step, Failure> {
+    pub(super) fn step(&mut self, event: &mut Event<'_>, frame: &sse::Frame) -> Result<Step, Failure> {
         match self {
             Self::Chat(chat) => chat.step(event, frame),
+            Self::Messages(last) if event.done => {
+                *last = frame.named();
+                Ok(Step::Swallow)
+            }
+            Self::Messages(_) => Ok(Step::Send(frame.named())),
+            Self::Written(written) => Ok(written.step(event)),
             Self::Agent(reply) => Ok(reply.step(event)),
         }
     }
 
     /// The end of a complete answer.
     pub(super) fn closing(
-        &self,
+        &mut self,
         record: &Record,
         facts: &Facts,
         finish: Option<FinishReason>,
@@ -105,12 +135,19 @@ impl Shape {
     ) -> Bytes {
         match self {
             Self::Chat(chat) => chat.closing(&usage),
+            Self::Messages(last) => std::mem::take(last),
+            Self::Written(written) => {
+                let mut out = BytesMut::with_capacity(512);
+                written.writer.close(&mut out, &usage);
+                out.freeze()
+            }
             Self::Agent(reply) => {
                 let mut out = BytesMut::with_capacity(768);
                 let answer = wire::agent::Answer {
                     id: record.id,
                     agent: reply.agent.name.as_str(),
                     response: &reply.text,
+                    tool_calls: &reply.gathered.tool_calls,
                     conversation: reply.conversation,
                     message: reply.message,
                     finish: reply.finish(finish),
@@ -123,6 +160,7 @@ impl Shape {
                         model: Some(&facts.model),
                         attempts: facts.attempts,
                         truncated: reply.truncated,
+                        tool_calls_withheld: reply.watch.as_ref().map_or(0, Watch::withheld),
                         degraded: &[],
                     },
                 };
@@ -136,7 +174,9 @@ impl Shape {
     pub(super) fn error(&self, error: &ErrorBody<'_>) -> Bytes {
         let mut out = BytesMut::with_capacity(512);
         match self {
-            Self::Chat(_) => openai::write_error_event(&mut out, error),
+            Self::Chat(_) => Dialect::Chat.write_error_event(&mut out, error),
+            Self::Messages(_) => Dialect::Messages.write_error_event(&mut out, error),
+            Self::Written(written) => written.dialect.write_error_event(&mut out, error),
             Self::Agent(_) => wire::agent::write_error_event(&mut out, error),
         }
         out.freeze()
@@ -145,7 +185,8 @@ impl Shape {
 
 impl Chat {
     fn step(&mut self, event: &Event<'_>, frame: &sse::Frame) -> Result<Step, Failure> {
-        if event.usage_only() && !self.wants_usage {
+        // The terminator is ours to send, when the answer is settled.
+        if event.done || event.usage_only() && !self.wants_usage {
             return Ok(Step::Swallow);
         }
         let Some(length) = &mut self.length else { return Ok(Step::Send(frame.wire())) };
@@ -173,35 +214,83 @@ impl Chat {
             return Bytes::from_static(openai::DONE);
         };
         let mut out = BytesMut::with_capacity(512);
-        let head = openai::Head { id: &head.id, created: head.created, model: &head.model };
-        openai::ChunkWriter::new(&head).usage(&mut out, usage);
+        let head = Head { id: &head.id, created: head.created, model: &head.model };
+        openai::write_usage_chunk(&mut out, &head, usage);
         out.extend_from_slice(openai::DONE);
         out.freeze()
     }
 }
 
-impl AgentReply {
-    fn step(&mut self, event: &Event<'_>) -> Step {
-        // A refusal is what the model says, too. An agent has one answer: the first choice.
-        let said = event
-            .choices
-            .iter()
-            .find(|choice| choice.index == 0)
-            .map(|choice| if choice.text.is_empty() { choice.refusal } else { choice.text });
-        let Some(said) = said.filter(|said| !said.is_empty()) else { return Step::Swallow };
-        let text = said.decode();
-        let (passed, cut) = self.length.pass(&text);
-        self.text.push_str(passed);
-        self.truncated |= cut;
-        let mut out = BytesMut::with_capacity(passed.len() + 48);
-        if !passed.is_empty() {
-            wire::agent::write_delta(&mut out, passed);
+impl Written {
+    fn step(&mut self, event: &mut Event<'_>) -> Step {
+        if let Some(watch) = &mut self.watch {
+            watch.event(event);
         }
-        if cut { Step::Truncate(out.freeze()) } else { Step::Send(out.freeze()) }
+        let mut out = BytesMut::with_capacity(256);
+        let Some(length) = &mut self.length else {
+            self.writer.event(&mut out, event);
+            return Step::of(out);
+        };
+        // An agent has one choice, so its text is one text.
+        let texts: Vec<_> = event.choices.iter().map(|choice| choice.text.decode()).collect();
+        let mut cut = false;
+        let mut choices = Vec::with_capacity(event.choices.len());
+        for (choice, text) in event.choices.drain(..).zip(&texts) {
+            let (passed, now_cut) = length.pass(text);
+            if now_cut {
+                cut = true;
+                let (text, finish) = (Text::plain(passed), Some(FinishReason::Length));
+                choices.push(Choice { index: choice.index, text, finish, ..Choice::default() });
+                break;
+            }
+            choices.push(choice);
+        }
+        self.writer.event(&mut out, &Event { choices, ..Event::default() });
+        if cut { Step::Truncate(out.freeze()) } else { Step::of(out) }
+    }
+}
+
+impl Step {
+    fn of(out: BytesMut) -> Self {
+        if out.is_empty() { Self::Swallow } else { Self::Send(out.freeze()) }
+    }
+}
+
+impl AgentReply {
+    fn step(&mut self, event: &mut Event<'_>) -> Step {
+        if let Some(watch) = &mut self.watch {
+            watch.event(event);
+        }
+        let mut out = BytesMut::new();
+        // An agent has one answer: the first choice.
+        for choice in event.choices.iter().filter(|choice| choice.index == 0) {
+            self.gathered.add(choice);
+            // A refusal is what the model says, too.
+            let said = if choice.text.is_empty() { choice.refusal } else { choice.text };
+            if said.is_empty() {
+                continue;
+            }
+            let text = said.decode();
+            let (passed, cut) = self.length.pass(&text);
+            self.text.push_str(passed);
+            if !passed.is_empty() {
+                wire::agent::write_delta(&mut out, passed);
+            }
+            if cut {
+                self.truncated = true;
+                return Step::Truncate(out.freeze());
+            }
+        }
+        Step::of(out)
     }
 
     pub(super) fn finish(&self, finish: Option<FinishReason>) -> FinishReason {
         if self.truncated { FinishReason::Length } else { finish.unwrap_or(FinishReason::Other) }
+    }
+
+    /// A call that was cut is none.
+    fn tool_calls(&self, status: AnswerStatus) -> &[ToolCall] {
+        if status == AnswerStatus::Completed { &self.gathered.tool_calls } else { &[] }
     }
 
     /// What the conversation keeps.
@@ -215,9 +304,9 @@ impl AgentReply {
             status,
             // The caller was told the id of a completed answer, so that one is kept even if it says nothing.
             content: (status == AnswerStatus::Completed || !self.text.is_empty())
-                .then(|| text_content(&self.text).ok())
+                .then(|| conversation::answered(&self.text, self.tool_calls(status)).ok())
                 .flatten(),
-            raw: None,
+            raw: conversation::thoughts(&self.gathered),
             finish_reason: (status == AnswerStatus::Completed).then(|| self.finish(finish)),
             provider: Some(facts.provider.clone()),
             model: Some(Arc::clone(&facts.model)),

@@ -11,9 +11,9 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use tokio_rustls::TlsConnector;
 use wire::call::Parameters;
-use wire::openai::Flavor;
 
 use crate::agents::Agent;
+use crate::agents::tools::{Policy, Toolbox};
 use crate::app::settings::Secrets;
 use crate::provider::endpoint::{Endpoint, NetworkParts};
 use crate::provider::origin::Origin;
@@ -76,6 +76,10 @@ impl Catalog {
                 name: name.clone(),
                 prompt: agent.prompt.clone(),
                 parameters: parameters(&agent.parameters),
+                tools: Toolbox {
+                    tools: Vec::new(),
+                    policy: Policy { choice: None, max_rounds: 5, max_calls: 10, blocklist: Vec::new() },
+                },
                 history: agent.history.max_messages,
                 max_message_chars: agent.max_message_chars,
                 max_answer_chars: agent.max_answer_chars,
@@ -160,7 +164,7 @@ fn endpoint(
     tls: &TlsConnector,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Endpoint> {
-    let (flavor, upstream) = match &provider.kind {
+    let (kind, upstream) = match &provider.kind {
         ProviderKind::Simulated(settings) => {
             let settings = simulated::Settings {
                 latency: settings.latency,
@@ -170,8 +174,8 @@ fn endpoint(
             };
             return Ok(Endpoint::simulated(name.clone(), settings, Arc::clone(clock)));
         }
-        ProviderKind::OpenAi(upstream) => (Flavor::OpenAi, upstream),
-        ProviderKind::OpenAiCompatible(upstream) => (Flavor::Compatible, upstream),
+        ProviderKind::OpenAi(upstream) => ("openai", upstream),
+        ProviderKind::OpenAiCompatible(upstream) => ("openai-compatible", upstream),
     };
     let whose = format!("providers.{name}");
     let keys =
@@ -189,8 +193,10 @@ fn endpoint(
         authority: base.authority(),
         base_path: base.path().to_owned(),
         headers,
+        api_version: None,
     };
-    Ok(Endpoint::network(name.clone(), upstream.timeouts, flavor, &keys, parts, Arc::clone(clock))?)
+    let kind = wire::provider::kind(kind).ok_or_else(|| anyhow::anyhow!("no kind {kind}"))?;
+    Ok(Endpoint::network(name.clone(), kind, upstream.timeouts, &keys, parts, Arc::clone(clock))?)
 }
 
 fn parameters(config: &config::Parameters) -> Parameters {

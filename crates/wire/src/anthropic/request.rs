@@ -20,6 +20,12 @@ impl MessagesRequest {
         todo!()
     }
 
+    /// # Errors
+    /// As [`MessagesRequest::parse`].
+    pub fn parse_count(_body: Bytes) -> Result<Self, Refused> {
+        todo!()
+    }
+
     /// As it came.
     #[must_use]
     pub const fn body(&self) -> &Bytes {

@@ -66,6 +66,6 @@ pub(super) fn read(_body: &[u8]) -> Result<Embeddings, Malformed> {
 
 /// An answer.
 #[must_use]
-pub fn embeddings(_model: &str, _embeddings: &Embeddings, _base64: bool) -> Bytes {
+pub fn embeddings(_model: &str, _embeddings: &Embeddings, _usage: &domain::Usage, _base64: bool) -> Bytes {
     todo!()
 }

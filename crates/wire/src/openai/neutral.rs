@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Json, Message, Part, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
-use crate::json;
 use crate::dialect::Refused;
+use crate::json;
 use crate::openai::ChatRequest;
 
 /// Unknown members that are named: enough to refuse a request by, and no more memory than that.
@@ -218,7 +218,8 @@ impl MessageIn<'_> {
 }
 
 fn part(raw: &RawValue) -> Option<Part> {
-    let PartIn { kind, text, refusal, image_url, file, input_audio } = serde_json::from_str(raw.get()).ok()?;
+    let PartIn { kind, text, refusal, image_url, file, input_audio } =
+        serde_json::from_str(raw.get()).ok()?;
     match &*kind {
         "text" => text.map(Part::Text),
         "refusal" => refusal.map(Part::Refusal),

@@ -262,3 +262,8 @@ mod tests {
         assert_eq!(out, format!("data: {body},\"retryable\":true,\"partial\":false}}}}\n\n"));
     }
 }
+
+/// Appends the chunk with the usage of an answer.
+pub fn write_usage_chunk(out: &mut BytesMut, head: &Head<'_>, usage: &Usage) {
+    ChunkWriter::new(head).usage(out, usage);
+}

@@ -1,8 +1,8 @@
 //! The one pass over a request body.
 
 use crate::call::Role;
-use crate::json::{Fault, FaultKind, Kind, Scanner, Span, Text};
 use crate::dialect::Refused;
+use crate::json::{Fault, FaultKind, Kind, Scanner, Span, Text};
 use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
 const MAX_CHOICES: u64 = 128;

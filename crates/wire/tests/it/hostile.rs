@@ -1,9 +1,6 @@
 //! Damaged and arbitrary bytes from upstream: never a panic, never a different reading of the same bytes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
-
 use std::fs;
-use std::path::Path;
 
 use bytes::Bytes;
 use parapet_wire::event::Malformed;
@@ -12,8 +9,8 @@ use parapet_wire::sse::Parser;
 use proptest::prelude::*;
 
 fn golden(folder: &str) -> impl Strategy<Value = Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(crate::support::golden(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     prop::sample::select(paths).prop_map(|path| fs::read(path).unwrap())
 }
@@ -63,12 +60,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn a_damaged_stream_reads_the_same_in_any_pieces(stream in damaged("streams"), piece in 1_usize..64) {
+    fn a_damaged_stream_reads_the_same_in_any_pieces(stream in damaged("openai/streams"), piece in 1_usize..64) {
         prop_assert_eq!(read(&stream, piece), read(&stream, usize::MAX));
     }
 
     #[test]
-    fn a_damaged_answer_reads_as_a_full_parser_reads_it_or_not_at_all(body in damaged("answers")) {
+    fn a_damaged_answer_reads_as_a_full_parser_reads_it_or_not_at_all(body in damaged("openai/answers")) {
         let body = Bytes::from(body);
         let Ok(answer) = openai::read_answer(&body) else { return Ok(()) };
         prop_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok());

@@ -1,0 +1,146 @@
+//! What one choice says, put together from its pieces.
+
+use domain::FinishReason;
+
+use crate::call::{Reasoning, Signature, ToolCall};
+use crate::dialect::tool_call_id;
+use crate::event::{Choice, ToolFragment};
+
+/// A choice as far as it has been heard.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gathered {
+    answer_id: String,
+    pub text: String,
+    pub refusal: String,
+    pub reasoning: Vec<Reasoning>,
+    pub tool_calls: Vec<ToolCall>,
+    pub finish: Option<FinishReason>,
+}
+
+impl Gathered {
+    /// Nothing yet. Calls whose provider gives no ids are named after the answer.
+    #[must_use]
+    pub fn new(answer_id: String) -> Self {
+        Self { answer_id, ..Self::default() }
+    }
+
+    /// What the model says, or in which words it declines.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        if self.text.is_empty() { &self.refusal } else { &self.text }
+    }
+
+    /// The next piece.
+    pub fn add(&mut self, choice: &Choice<'_>) {
+        choice.text.append_to(&mut self.text);
+        choice.refusal.append_to(&mut self.refusal);
+        if !choice.reasoning.is_empty() {
+            choice.reasoning.append_to(&mut self.thought().text);
+        }
+        for fragment in &choice.tools {
+            self.fragment(fragment);
+        }
+        if let Some(signature) = choice.signature {
+            let tool_call = signature.tool.and_then(|tool| self.tool_calls.get(usize::try_from(tool).ok()?));
+            let tool_call = tool_call.map(|call| call.id.clone());
+            let data = signature.data.decode().into_owned();
+            let signature =
+                Signature { origin: signature.origin, data, encrypted: signature.encrypted, tool_call };
+            if signature.encrypted || signature.tool_call.is_some() {
+                self.reasoning.push(Reasoning { text: String::new(), signature: Some(signature) });
+            } else {
+                self.thought().signature = Some(signature);
+            }
+        }
+        self.finish = choice.finish.or(self.finish);
+    }
+
+    /// The thought that is not sealed yet, or a new one.
+    fn thought(&mut self) -> &mut Reasoning {
+        if self.reasoning.last().is_none_or(|last| last.signature.is_some()) {
+            self.reasoning.push(Reasoning::default());
+        }
+        let last = self.reasoning.len().saturating_sub(1);
+        #[expect(clippy::indexing_slicing, reason = "one was pushed if there was none")]
+        &mut self.reasoning[last]
+    }
+
+    fn fragment(&mut self, fragment: &ToolFragment<'_>) {
+        let Ok(index) = usize::try_from(fragment.index) else { return };
+        // A codec numbers its calls from 0 without gaps; one that does not is not believed beyond the next number.
+        let index = index.min(self.tool_calls.len());
+        if index == self.tool_calls.len() {
+            let id = match fragment.id.decode() {
+                id if id.is_empty() => tool_call_id(&self.answer_id, fragment.index),
+                id => id.into_owned(),
+            };
+            let name = fragment.name.decode().into_owned();
+            self.tool_calls.push(ToolCall { id, name, arguments: String::new() });
+        }
+        if let Some(call) = self.tool_calls.get_mut(index) {
+            fragment.arguments.append_to(&mut call.arguments);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Origin;
+    use crate::event;
+    use crate::json::Text;
+
+    fn text(text: &'static str) -> Text<'static> {
+        Text::plain(text)
+    }
+
+    #[test]
+    fn pieces_of_a_choice_become_what_it_says() {
+        let mut gathered = Gathered::new("chatcmpl-7".to_owned());
+        let seal = |data, encrypted, tool| event::Signature {
+            origin: Origin::Anthropic,
+            data: text(data),
+            encrypted,
+            tool,
+        };
+        let fragment = |index, id, name, arguments| ToolFragment {
+            index,
+            id: text(id),
+            name: text(name),
+            arguments: text(arguments),
+        };
+        for choice in [
+            Choice { reasoning: text("let me "), ..Choice::default() },
+            Choice { reasoning: text("think"), ..Choice::default() },
+            Choice { signature: Some(seal("s1", false, None)), ..Choice::default() },
+            Choice { signature: Some(seal("e1", true, None)), ..Choice::default() },
+            Choice { text: text("Hel"), ..Choice::default() },
+            Choice { text: text("lo"), ..Choice::default() },
+            Choice { tools: vec![fragment(0, "a", "look", "{\"x\"")], ..Choice::default() },
+            Choice {
+                tools: vec![fragment(0, "", "", ":1}"), fragment(1, "", "see", "{}")],
+                ..Choice::default()
+            },
+            Choice { signature: Some(seal("s2", false, Some(0))), ..Choice::default() },
+            Choice { finish: Some(FinishReason::ToolCalls), ..Choice::default() },
+        ] {
+            gathered.add(&choice);
+        }
+        assert_eq!((gathered.text.as_str(), gathered.finish), ("Hello", Some(FinishReason::ToolCalls)));
+        let calls: Vec<_> = gathered
+            .tool_calls
+            .iter()
+            .map(|call| (call.id.as_str(), call.name.as_str(), call.arguments.as_str()))
+            .collect();
+        assert_eq!(calls, [("a", "look", "{\"x\":1}"), ("call_7_1", "see", "{}")]);
+        let thoughts: Vec<_> = gathered
+            .reasoning
+            .iter()
+            .map(|thought| {
+                let signature = thought.signature.as_ref().unwrap();
+                (thought.text.as_str(), signature.data.as_str(), signature.tool_call.as_deref())
+            })
+            .collect();
+        assert_eq!(thoughts, [("let me think", "s1", None), ("", "e1", None), ("", "s2", Some("a"))]);
+    }
+}

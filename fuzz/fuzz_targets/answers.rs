@@ -1,0 +1,38 @@
+//! Any bytes as any provider's whole answer or error, translated into any dialect: never a panic, and what was written
+//! is read back as what was said.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use parapet_fuzz::{answer_id, codec, dialect, reading_codec};
+use wire::dialect::Head;
+use wire::event::Answer;
+use wire::gather::Gathered;
+
+fuzz_target!(|input: &[u8]| {
+    let [kind, form, status, body @ ..] = input else { return };
+    let (codec, dialect) = (codec(*kind), dialect(*form));
+    let _ = codec.read_error(100 + 2 * u16::from(*status), body);
+    let _ = codec.read_embeddings(body);
+    let _ = codec.read_count(body);
+    let _ = codec.read_models(body);
+    let Ok(answer) = codec.read_answer(body) else { return };
+    if answer.error.is_some() || answer.finish(0).is_none() {
+        return;
+    }
+    let head = Head { id: answer_id(dialect), created: 1, model: "m" };
+    let written = dialect.answer(&head, &answer, &domain::Usage::default());
+    let again = reading_codec(dialect).read_answer(&written).expect("what we write is an answer");
+    let (said, again) = (gathered(&answer), gathered(&again));
+    assert_eq!(again.text, said.text);
+    assert_eq!(again.tool_calls, said.tool_calls);
+});
+
+fn gathered(answer: &Answer<'_>) -> Gathered {
+    let mut gathered = Gathered::new("x".to_owned());
+    answer.choices.iter().filter(|choice| choice.index == 0).for_each(|choice| gathered.add(choice));
+    for (index, call) in gathered.tool_calls.iter_mut().enumerate() {
+        call.id = index.to_string();
+    }
+    gathered
+}
