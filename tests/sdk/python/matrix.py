@@ -1,7 +1,5 @@
 """What the tests of the matrix have in common: its cells, and the upstream that speaks every protocol."""
 
-import base64
-import hashlib
 import json
 import os
 import subprocess
@@ -18,40 +16,7 @@ from gateway import SUITE
 MATRIX = json.loads((SUITE / "matrix.json").read_text())
 PROMISED = 0.25  # seconds until an abandoned upstream call has ended
 
-# What the scenes of the upstream are about; `upstream/scenario.py` has the other end.
-GREETING = "Grüße aus Zürich 🌍"
-TICKET = {"title": "Printer on fire", "priority": "high", "tags": ["printer", "étage 3"], "minutes": 5}
-CALLED = {"Zürich": {"city": "Zürich", "unit": "celsius"}, "Paris": {"city": "Paris", "unit": "celsius"}}
-THOUGHT = "The user wants the weather in Zürich."
-WEATHER = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]}},
-    "required": ["city", "unit"],
-    "additionalProperties": False,
-}
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-PICTURE = f"I see image/png {hashlib.sha256(PNG).hexdigest()[:12]}."
-# 11 tokens are new to the provider; it takes 64 from its cache and, where there is such a thing, writes 32 to it.
-CACHED = dict.fromkeys(MATRIX["kinds"], 64) | {"ollama": 0}
-WRITTEN = dict.fromkeys(MATRIX["kinds"], 32) | dict.fromkeys(("vllm", "gemini", "ollama"), 0)
-NEW = dict.fromkeys(MATRIX["kinds"], 11) | {"ollama": 75}
-REASONED = dict.fromkeys(MATRIX["kinds"], 5) | {"ollama": 0}  # which counts one with the other
-SECRETIVE = ("openai", "azure", "azure-dated")  # their models keep their thoughts to themselves
-ADDRESS = "https://images.example.com/cat.png"
-
-# The simulated provider has scenes of its own.
-SIMULATED = {
-    "m-tool": "tools",
-    "m-tools": "tools",
-    "m-serial": "tools",
-    "m-forced": "friendly",
-    "m-reason": "reasoning",
-    "m-refusal": "refusal",
-    "m-error-429": "rate-limited",
-    "m-error-500": "error",
-}
+SAYS, TOKENS, WEATHER, IMAGE = (MATRIX[name] for name in ("says", "tokens", "weather", "image"))
 
 
 class Upstream:
@@ -106,7 +71,7 @@ class Cell:
     def model(self, scene: str, refusing: bool = False) -> str:
         """The model of that scene as callers name it. A refusing provider is not needed for anything else."""
         if not self.scripted:
-            return f"simulated/{SIMULATED.get(scene, 'friendly')}"
+            return f"simulated/{MATRIX['simulated'].get(scene, 'friendly')}"
         provider = "" if self.direct else f"{self.kind}-refusing/" if refusing else f"{self.kind}/"
         return provider + self.upstream_model(scene)
 
@@ -128,17 +93,21 @@ class Cell:
         if not self.direct:
             self._keep(result)
 
-    def says(self, text: str) -> "str | Something":
+    def says(self, what: str) -> "str | Something":
         """What the scene says; the simulated provider says something."""
-        return text if self.scripted else Something()
+        return SAYS.get(what, what) if self.scripted else Something()
 
     def calls(self, *cities: str) -> "list[dict] | SomeCalls":
         """The arguments of the scene's calls."""
-        return [CALLED[city] for city in cities] if self.scripted else SomeCalls()
+        return [SAYS["calls"][city] for city in cities] if self.scripted else SomeCalls()
 
     def named(self, user: str) -> dict:
         """The end user, where the provider's API has a place for one."""
-        return {} if self.kind in ("gemini", "ollama") else {"user": user}
+        return {} if self.kind in MATRIX["know_no_users"] else {"user": user}
+
+    def thinks(self) -> "str | Something":
+        """What it thinks aloud."""
+        return "" if self.kind in MATRIX["keep_their_thoughts"] else self.says("thought")
 
     def tells(self, *cities: str) -> "list[str] | Anything":
         """The sentences of an answer that tells the results of the calls, in any order."""

@@ -1,7 +1,6 @@
 """Anthropic's SDK against every kind of provider."""
 
 import asyncio
-import base64
 import json
 import time
 from typing import Literal
@@ -11,8 +10,7 @@ import pytest
 from anthropic import BadRequestError
 from pydantic import BaseModel
 
-from matrix import ADDRESS, CACHED, GREETING, NEW, PICTURE, PNG, PROMISED, REASONED, SECRETIVE, THOUGHT, TICKET
-from matrix import WEATHER, WRITTEN, sentences
+from matrix import IMAGE, PROMISED, SAYS, TOKENS, WEATHER, sentences
 
 CLIENT = "anthropic"
 
@@ -44,7 +42,7 @@ def test_unary(client, cell):
     with cell.shown(BadRequestError) as model:
         answered = client.messages.create(model=model("m-text"), max_tokens=500, messages=HELLO)
         assert (answered.type, answered.role, answered.stop_reason) == ("message", "assistant", "end_turn")
-        assert [block.text for block in answered.content] == [cell.says(GREETING)]
+        assert [block.text for block in answered.content] == [cell.says("greeting")]
 
 
 def test_stream(client, cell):
@@ -54,7 +52,7 @@ def test_stream(client, cell):
         assert [events[0].type, *(event.type for event in events[-2:])] == ["message_start", "message_delta", "message_stop"]
         assert events[-2].delta.stop_reason == "end_turn"
         with client.messages.stream(**asked) as stream:
-            assert "".join(stream.text_stream) == cell.says(GREETING)
+            assert "".join(stream.text_stream) == cell.says("greeting")
 
 
 def test_usage(client, cell):
@@ -67,7 +65,8 @@ def test_usage(client, cell):
             cached, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
             counted = (usage.input_tokens, cached, written, usage.output_tokens)
             if cell.scripted:
-                assert counted == (NEW[cell.kind], CACHED[cell.kind], WRITTEN[cell.kind], 9)
+                tokens = TOKENS[cell.kind]
+                assert counted == (tokens["new"], tokens["cached"], tokens["written"], 9)
             else:
                 assert usage.input_tokens > 0 < usage.output_tokens
 
@@ -146,14 +145,14 @@ def test_one_tool_at_a_time(client, cell):
 
 def test_image(client, cell):
     with cell.shown(BadRequestError) as model:
-        source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PNG).decode()}
-        assert show(client, model("m-image"), source) == cell.says(PICTURE)
+        source = {"type": "base64", "media_type": "image/png", "data": IMAGE["data"]}
+        assert show(client, model("m-image"), source) == cell.says("image")
 
 
 def test_image_by_address(client, cell):
     with cell.shown(BadRequestError) as model:
-        source = {"type": "url", "url": ADDRESS}
-        assert show(client, model("m-image"), source) == cell.says(f"I see {ADDRESS}.")
+        source = {"type": "url", "url": IMAGE["address"]}
+        assert show(client, model("m-image"), source) == cell.says(f"I see {IMAGE['address']}.")
 
 
 def show(client, model: str, source: dict) -> str:
@@ -170,7 +169,7 @@ def test_structured_output(client, cell):
             streamed = stream.get_final_message()
         for answered in (unary, streamed):
             assert isinstance(answered.parsed_output, Ticket)
-            assert not cell.scripted or answered.parsed_output == Ticket(**TICKET)
+            assert not cell.scripted or answered.parsed_output == Ticket(**SAYS["ticket"])
 
 
 def test_reasoning(client, cell):
@@ -182,10 +181,10 @@ def test_reasoning(client, cell):
         with client.messages.stream(messages=QUESTION, **asked) as stream:
             streamed = stream.get_final_message()
         for answered in (unary, streamed):
-            assert thought(answered) == ("" if cell.kind in SECRETIVE else cell.says(THOUGHT))
+            assert thought(answered) == cell.thinks()
             details = answered.usage.output_tokens_details
             reasoned = details.thinking_tokens if details else 0
-            assert reasoned == REASONED[cell.kind] if cell.scripted else reasoned > 0
+            assert reasoned == TOKENS[cell.kind]["reasoned"] if cell.scripted else reasoned > 0
             turns = [answered.to_param(), results(calls)] if (calls := called(answered)) else []
             second = client.messages.create(messages=[*QUESTION, *turns], **asked)
             said = "".join(block.text for block in second.content if block.type == "text")

@@ -1,7 +1,6 @@
 """OpenAI's SDK against every kind of provider."""
 
 import asyncio
-import base64
 import json
 import time
 from typing import Literal
@@ -11,8 +10,7 @@ import pytest
 from openai import BadRequestError
 from pydantic import BaseModel
 
-from matrix import ADDRESS, CACHED, GREETING, NEW, PICTURE, PNG, PROMISED, REASONED, SECRETIVE, THOUGHT, TICKET
-from matrix import WEATHER, WRITTEN, sentences
+from matrix import IMAGE, PROMISED, SAYS, TOKENS, WEATHER, sentences
 
 CLIENT = "openai"
 
@@ -47,7 +45,7 @@ def test_unary(client, cell):
     with cell.shown(BadRequestError) as model:
         answered = client.chat.completions.create(model=model("m-text"), messages=HELLO)
         assert answered.object == "chat.completion"
-        assert answered.choices[0].message.content == cell.says(GREETING)
+        assert answered.choices[0].message.content == cell.says("greeting")
         assert answered.choices[0].finish_reason == "stop"
 
 
@@ -56,7 +54,7 @@ def test_stream(client, cell):
         chunks = list(client.chat.completions.create(model=model("m-text"), messages=HELLO, stream=True))
         assert {chunk.object for chunk in chunks if chunk.choices} == {"chat.completion.chunk"}
         choices = [choice for chunk in chunks for choice in chunk.choices]
-        assert "".join(choice.delta.content or "" for choice in choices) == cell.says(GREETING)
+        assert "".join(choice.delta.content or "" for choice in choices) == cell.says("greeting")
         assert [choice.finish_reason for choice in choices if choice.finish_reason] == ["stop"]
         assert not any(chunk.usage for chunk in chunks), "nobody asked for usage"
 
@@ -70,9 +68,10 @@ def test_usage(client, cell):
         for usage in (unary, streamed):
             assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
             if cell.scripted:
-                cached, written, new = CACHED[cell.kind], WRITTEN[cell.kind], NEW[cell.kind]
-                assert (usage.prompt_tokens, usage.completion_tokens) == (cached + written + new, 9)
-                assert (usage.prompt_tokens_details.cached_tokens or 0) == cached
+                tokens = TOKENS[cell.kind]
+                assert usage.prompt_tokens == tokens["new"] + tokens["cached"] + tokens["written"]
+                assert (usage.prompt_tokens_details.cached_tokens or 0) == tokens["cached"]
+                assert usage.completion_tokens == 9
 
 
 def test_parameters(client, cell):
@@ -151,13 +150,13 @@ def test_one_tool_at_a_time(client, cell):
 
 def test_image(client, cell):
     with cell.shown(BadRequestError) as model:
-        url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-        assert show(client, model("m-image"), url) == cell.says(PICTURE)
+        url = f"data:image/png;base64,{IMAGE['data']}"
+        assert show(client, model("m-image"), url) == cell.says("image")
 
 
 def test_image_by_address(client, cell):
     with cell.shown(BadRequestError) as model:
-        assert show(client, model("m-image"), ADDRESS) == cell.says(f"I see {ADDRESS}.")
+        assert show(client, model("m-image"), IMAGE["address"]) == cell.says(f"I see {IMAGE['address']}.")
 
 
 def show(client, model: str, url: str) -> str:
@@ -175,7 +174,7 @@ def test_structured_output(client, cell):
         for answered in (unary, streamed):
             parsed = answered.choices[0].message.parsed
             assert isinstance(parsed, Ticket)
-            assert not cell.scripted or parsed == Ticket(**TICKET)
+            assert not cell.scripted or parsed == Ticket(**SAYS["ticket"])
 
 
 def test_json_object(client, cell):
@@ -186,7 +185,7 @@ def test_json_object(client, cell):
             response_format={"type": "json_object"},
         )
         written = json.loads(answered.choices[0].message.content)
-        assert written == TICKET if cell.scripted else isinstance(written, dict)
+        assert written == SAYS["ticket"] if cell.scripted else isinstance(written, dict)
 
 
 def test_reasoning(client, cell):
@@ -200,9 +199,9 @@ def test_reasoning(client, cell):
             streamed = events.get_final_completion()
         for answered in (unary, streamed):
             message = answered.choices[0].message
-            assert thought(message) == ("" if cell.kind in SECRETIVE else cell.says(THOUGHT))
+            assert thought(message) == cell.thinks()
             reasoned = answered.usage.completion_tokens_details.reasoning_tokens
-            assert reasoned == REASONED[cell.kind] if cell.scripted else reasoned > 0
+            assert reasoned == TOKENS[cell.kind]["reasoned"] if cell.scripted else reasoned > 0
             results = [result(call) for call in message.tool_calls or []]
             second = client.chat.completions.create(messages=[*QUESTION, message, *results], **asked)
             assert sentences(second.choices[0].message.content) == cell.tells("Zürich")

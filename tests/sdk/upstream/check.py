@@ -136,12 +136,6 @@ def objects(value: object) -> Iterable[dict]:
             yield from objects(part)
 
 
-def header(headers: dict[str, str], wanted: str, value: str | None = None) -> str:
-    insist(wanted in headers, f"the header `{wanted}` is missing")
-    insist(value is None or headers[wanted] == value, f"the header `{wanted}` is not `{value}`")
-    return headers[wanted]
-
-
 def key(presented: str | None, unwanted: Collection[str] = ()) -> None:
     """A key of the session's, in its one place."""
     if not presented or not presented.startswith("sk-"):

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import check
 from check import Refused, insist
-from exchange import Request, Whole, delay, event
+from exchange import Answer, Request, Whole, delay, event
 from protocols.openai import OpenAI
 from scenario import Said
 
-DATED = r"/openai/deployments/(?P<deployment>[^/]+)/(?P<operation>.+)"
+DATED = r"/openai/(?:deployments/(?P<deployment>[^/]+)/)?(?!v1/)(?P<operation>.+)"
+DATE = r"20\d\d-\d\d-\d\d(-preview)?"
 FILTERED = {
     "hate": {"filtered": False, "severity": "safe"},
     "self_harm": {"filtered": False, "severity": "safe"},
@@ -27,16 +28,17 @@ class Azure(OpenAI):
             return super().authorize(request)
         check.key(request.headers.get("api-key"), {"authorization", "x-api-key"} & request.headers.keys())
 
-    def operation(self, request: Request) -> str:
-        version = request.query.get("api-version")
-        dated = re.fullmatch(DATED, request.path)
-        if dated or request.path == "/openai/models":
-            insist(version and re.fullmatch(r"20\d\d-\d\d-\d\d(-preview)?", version), f"not a date: {version}", "api-version")
+    def answer(self, request: Request) -> Answer:
+        self.authorize(request)
+        body = request.json if request.body else {}
+        version, dated = request.query.get("api-version"), re.fullmatch(DATED, request.path)
         if not dated:
-            return request.path.removeprefix("/openai/").removeprefix("v1/")
-        body = request.json
-        insist(body.get("model") in (None, dated["deployment"]), "another model than the deployment", "model")
-        return dated["operation"]
+            return self.perform(request.method, request.path.removeprefix("/openai/v1/"), body)
+        insist(version and re.fullmatch(DATE, version), f"not a date: {version}", "api-version")
+        if deployment := dated["deployment"]:
+            insist(body.get("model") in (None, deployment), "another model than the deployment", "model")
+            body = body | {"model": deployment}
+        return self.perform(request.method, dated["operation"], body)
 
     def completion(self, said: Said) -> dict:
         whole = super().completion(said)

@@ -47,22 +47,23 @@ class OpenAI:
 
     def answer(self, request: Request) -> Answer:
         self.authorize(request)
-        match request.method, self.operation(request):
+        operation = request.path.removeprefix("/v1/")
+        return self.perform(request.method, operation, request.json if request.body else {})
+
+    def perform(self, method: str, operation: str, body: dict) -> Answer:
+        match method, operation:
             case "GET", "models":
                 models = [{"id": "m-text", "object": "model", "created": CREATED, "owned_by": "system"}]
                 return Whole({"object": "list", "data": models})
             case "POST", "chat/completions":
-                return self.chat(self.read(request.json))
+                return self.chat(self.read(body))
             case "POST", "embeddings":
-                return Whole(embeddings(request.json))
-        raise Refused(f"unknown request URL: {request.method} {request.path}", status=404)
+                return Whole(embeddings(body))
+        raise Refused(f"unknown request URL: {method} {operation}", status=404)
 
     def authorize(self, request: Request) -> None:
-        scheme, _, key = check.header(request.headers, "authorization").partition(" ")
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
         check.key(key if scheme == "Bearer" else None, {"x-api-key", "api-key"} & request.headers.keys())
-
-    def operation(self, request: Request) -> str:
-        return request.path.removeprefix("/v1/")
 
     def chat(self, asked: Asked) -> Answer:
         said = play(asked)
