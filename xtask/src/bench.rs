@@ -77,7 +77,7 @@ async fn bench(arguments: &Arguments) -> anyhow::Result<()> {
         programs.nginx =
             nginx().context("there is no nginx to compare with: `scripts/setup.sh nginx` installs it")?;
     }
-    if subjects.iter().any(|kind| matches!(kind, Kind::Parapet | Kind::ParapetRelaxed)) {
+    if subjects.iter().any(|kind| kind.is_parapet()) {
         programs.parapet = match &arguments.parapet {
             Some(path) => path.clone(),
             None => build().await?,

@@ -101,6 +101,37 @@ pub(crate) fn read_chunk(event: &[u8]) -> anyhow::Result<Option<(u32, u64)>> {
     Ok(Some((number.parse()?, sent.parse()?)))
 }
 
+/// The same answers as a provider gives them that speaks Anthropic's dialect.
+pub(crate) mod anthropic {
+    use super::{ANSWER, CHUNK, padded};
+
+    /// The body of a whole answer.
+    pub(crate) fn answer() -> String {
+        padded(
+            r#"{"id":"msg_bench","type":"message","role":"assistant","model":"bench-1","content":[{"type":"text","text":"Once upon a time "#.to_owned(),
+            r#""}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":250,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":150}}"#,
+            ANSWER,
+        )
+    }
+
+    /// What comes before the first delta.
+    pub(crate) const START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_bench\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"bench-1\",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":250,\"output_tokens\":1}}}\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+
+    /// What comes after the last delta.
+    pub(crate) const FINISH: &str = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":100}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+    /// An event with one delta, as [`super::chunk`].
+    pub(crate) fn chunk(number: u32, sent: u64) -> String {
+        padded(
+            format!(
+                "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{number:04} {sent:020}\"}},\"obfuscation\":\""
+            ),
+            "\"}\n\n",
+            CHUNK,
+        )
+    }
+}
+
 fn padded(mut text: String, end: &str, size: usize) -> String {
     let fill = size.saturating_sub(text.len() + end.len());
     text.extend("abcdefgh ".chars().cycle().take(fill));

@@ -40,9 +40,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
     })
 }
 
-/// Answers that are the same every time.
+/// What is said in both dialects, the same every time.
 struct Answers {
+    chat: Words,
+    messages: Words,
+}
+
+/// The answers of one dialect.
+struct Words {
     unary: Vec<u8>,
+    /// The head of a stream, and what comes before its first chunk.
+    first: Vec<u8>,
+    chunk: fn(u32, u64) -> String,
     last: Vec<u8>,
     last_with_usage: Vec<u8>,
 }
@@ -53,22 +62,41 @@ const REFUSAL: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnec
 
 impl Answers {
     fn new() -> Self {
-        let body = chat::answer();
         let end = String::from_utf8_lossy(chat::DONE);
-        let last = |usage: &str| {
-            let mut last = in_chunk(&format!("{}{usage}{end}\n\n", chat::FINISH));
+        let usage = chat::USAGE;
+        let chat = Words::new(
+            &chat::answer(),
+            "",
+            chat::chunk,
+            [&format!("{}{end}\n\n", chat::FINISH), &format!("{}{usage}{end}\n\n", chat::FINISH)],
+        );
+        let messages = Words::new(
+            &chat::anthropic::answer(),
+            chat::anthropic::START,
+            chat::anthropic::chunk,
+            [chat::anthropic::FINISH; 2],
+        );
+        Self { chat, messages }
+    }
+}
+
+impl Words {
+    /// `last` without and with usage.
+    fn new(body: &str, first: &str, chunk: fn(u32, u64) -> String, last: [&str; 2]) -> Self {
+        let [last, last_with_usage] = last.map(|last| {
+            let mut last = in_chunk(last);
             last.extend_from_slice(b"0\r\n\r\n");
             last
-        };
-        Self {
-            unary: format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )
-            .into_bytes(),
-            last: last(""),
-            last_with_usage: last(chat::USAGE),
+        });
+        let mut head = STREAM_HEAD.to_vec();
+        if !first.is_empty() {
+            head.extend_from_slice(&in_chunk(first));
         }
+        let length = body.len();
+        let unary = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        Self { unary: unary.into_bytes(), first: head, chunk, last, last_with_usage }
     }
 }
 
@@ -76,18 +104,19 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut received = Vec::with_capacity(4096);
     loop {
-        let Some(body) = request(&mut stream, &mut received).await? else { return Ok(()) };
+        let Some((in_messages, body)) = request(&mut stream, &mut received).await? else { return Ok(()) };
+        let answers = if in_messages { &answers.messages } else { &answers.chat };
         match Scenario::asked(&body) {
             Some(Scenario::Unary) => stream.write_all(&answers.unary).await?,
             Some(Scenario::Stream { chunks, every }) => {
                 let usage = memmem::find(&body, b"\"include_usage\":true").is_some();
                 let last = if usage { &answers.last_with_usage } else { &answers.last };
-                play(&mut stream, chunks, every).await?;
+                play(&mut stream, answers, chunks, every).await?;
                 stream.write_all(last).await?;
             }
             Some(Scenario::Hold) => {
-                stream.write_all(STREAM_HEAD).await?;
-                stream.write_all(&in_chunk(&chat::chunk(0, monotonic::now()))).await?;
+                stream.write_all(&answers.first).await?;
+                stream.write_all(&in_chunk(&(answers.chunk)(0, monotonic::now()))).await?;
                 stream.read_buf(&mut received).await?;
                 return Ok(());
             }
@@ -99,15 +128,16 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
     }
 }
 
-/// Reads a request and returns its body; `None` when the client has closed.
-async fn request(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+/// Reads a request and returns whether it is in the messages dialect, and its body; `None` when the client has closed.
+async fn request(stream: &mut TcpStream, received: &mut Vec<u8>) -> io::Result<Option<(bool, Vec<u8>)>> {
     loop {
         if let Some(head) = memmem::find(received, b"\r\n\r\n").map(|at| at + 4) {
             let whole = head + content_length(received.get(..head).unwrap_or_default());
             if received.len() >= whole {
                 let rest = received.split_off(whole);
                 let request = std::mem::replace(received, rest);
-                return Ok(Some(request.get(head..).unwrap_or_default().to_vec()));
+                let in_messages = request.starts_with(b"POST /v1/messages ");
+                return Ok(Some((in_messages, request.get(head..).unwrap_or_default().to_vec())));
             }
         }
         if stream.read_buf(received).await? == 0 {
@@ -125,8 +155,8 @@ fn content_length(head: &[u8]) -> usize {
     head.split(|b| *b == b'\n').find_map(named).unwrap_or(0)
 }
 
-async fn play(stream: &mut TcpStream, chunks: u32, every: u64) -> io::Result<()> {
-    stream.write_all(STREAM_HEAD).await?;
+async fn play(stream: &mut TcpStream, answers: &Words, chunks: u32, every: u64) -> io::Result<()> {
+    stream.write_all(&answers.first).await?;
     let every = Duration::from_millis(every.max(1));
     let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -134,7 +164,7 @@ async fn play(stream: &mut TcpStream, chunks: u32, every: u64) -> io::Result<()>
         if number > 0 {
             ticks.tick().await;
         }
-        stream.write_all(&in_chunk(&chat::chunk(number, monotonic::now()))).await?;
+        stream.write_all(&in_chunk(&(answers.chunk)(number, monotonic::now()))).await?;
     }
     Ok(())
 }

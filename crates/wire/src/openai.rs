@@ -9,6 +9,7 @@
 //! ways that are read leniently where money, truth and safety do not depend on it, and named where they are.
 
 mod answer;
+mod check;
 mod codec;
 mod embedding;
 mod encode;
@@ -26,11 +27,14 @@ pub use answer::{AnswerWriter, answer};
 pub use codec::{COMPATIBLE, OPENAI};
 pub use embedding::{EmbeddingRequest, embeddings};
 pub use encode::{carries, encode};
+pub(crate) use failure::kind_of;
 pub use failure::read_error;
+pub(crate) use failure::read_failure;
 pub use read::{read_answer, read_chunk};
 pub use request::{ChatRequest, MessageFacts};
 pub use rewrite::rewrite;
 pub use stream::StreamReader;
+pub(crate) use usage::count;
 pub use write::{ChunkWriter, DONE, completion, write_error, write_error_event, write_usage_chunk};
 
 /// How a provider's version of the dialect differs where we write members of our own accord.

@@ -105,7 +105,8 @@ impl Measure {
     /// What parapet's figure should be at most: a number, or a multiple of nginx's.
     pub(super) const fn goal(self, kind: Kind) -> Option<Goal> {
         match (self, kind) {
-            (_, Kind::Direct | Kind::Nginx) => None,
+            // What translation costs is published; goals are for what passes through.
+            (_, Kind::Direct | Kind::Nginx | Kind::ParapetTranslating) => None,
             (Self::CpuPerRequest, _) => Some(Goal::TimesNginx(3.0)),
             (Self::CpuPerChunk | Self::CpuPerChunkBusy, _) => Some(Goal::TimesNginx(2.0)),
             (Self::AddedP99, Kind::Parapet) => Some(Goal::AtMost(1000.0)),

@@ -32,10 +32,17 @@ pub(super) enum Kind {
     Parapet,
     /// Parapet, commits survive a crash of the process but not of the machine
     ParapetRelaxed,
+    /// Parapet as durable as `parapet`, asked in OpenAI's dialect in front of a provider that speaks Anthropic's
+    ParapetTranslating,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Direct, Self::Nginx, Self::Parapet, Self::ParapetRelaxed];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Direct, Self::Nginx, Self::Parapet, Self::ParapetRelaxed, Self::ParapetTranslating];
+
+    pub(super) const fn is_parapet(self) -> bool {
+        matches!(self, Self::Parapet | Self::ParapetRelaxed | Self::ParapetTranslating)
+    }
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -43,6 +50,7 @@ impl Kind {
             Self::Nginx => "nginx",
             Self::Parapet => "parapet",
             Self::ParapetRelaxed => "parapet, relaxed",
+            Self::ParapetTranslating => "parapet, translating",
         }
     }
 }
@@ -84,13 +92,19 @@ impl Subject {
         let address = if kind == Kind::Direct { upstream } else { free_port()? };
         let log = dir.join(if kind == Kind::Nginx { "access.log" } else { "stdout" });
         let logged_before = lines(&log)?;
+        let provider = if kind == Kind::ParapetTranslating {
+            format!("kind: anthropic, base_url: \"http://{upstream}\"")
+        } else {
+            format!("kind: openai-compatible, base_url: \"http://{upstream}/v1\"")
+        };
         let fill = |template: &str| {
             template
                 .replace("{{dir}}", &dir.display().to_string())
                 .replace("{{listen}}", &address.to_string())
                 .replace("{{upstream}}", &upstream.to_string())
                 .replace("{{workers}}", &thread::available_parallelism().map_or(1, usize::from).to_string())
-                .replace("{{durability}}", if kind == Kind::Parapet { "full" } else { "relaxed" })
+                .replace("{{durability}}", if kind == Kind::ParapetRelaxed { "relaxed" } else { "full" })
+                .replace("{{provider}}", &provider)
         };
         let config = dir.join("config");
         let begun = monotonic::now();
@@ -101,7 +115,7 @@ impl Subject {
                 let args = ["-p".as_ref(), dir.as_os_str(), "-c".as_ref(), config.as_os_str()];
                 Some(Process::spawn(&programs.nginx, args, &[], dir)?)
             }
-            Kind::Parapet | Kind::ParapetRelaxed => {
+            Kind::Parapet | Kind::ParapetRelaxed | Kind::ParapetTranslating => {
                 fs::write(&config, fill(PARAPET))?;
                 let args = ["-c".as_ref(), config.as_os_str(), "serve".as_ref()];
                 let env = [("BENCH_KEY", KEY), ("BENCH_UPSTREAM_KEY", "sk-upstream")];

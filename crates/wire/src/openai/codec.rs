@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::dialect::{Dialect, Request};
 use crate::embedding::{Embedding, Embeddings};
 use crate::event::{Answer, Event, Malformed, UpstreamError};
-use crate::openai::{self, Flavor, embedding, models};
+use crate::openai::{self, EmbeddingRequest, Flavor, embedding, models};
 use crate::provider::{Codec, Operation, Place, Uncarried};
 use crate::sse::Frame;
 
@@ -57,6 +57,10 @@ impl Codec for Chat {
 
     fn read_error(&self, status: u16, body: &[u8]) -> UpstreamError {
         openai::read_error(status, body)
+    }
+
+    fn pass_embedding(&self, request: &EmbeddingRequest, model: &str) -> Option<Bytes> {
+        Some(request.for_upstream(model))
     }
 
     fn embed(&self, request: &Embedding, model: &str) -> Result<Bytes, Uncarried> {

@@ -1,7 +1,8 @@
 //! Failures as providers report them: a status with a body, an `error` where an answer should be.
 //!
 //! The dialect's shape is `{"error":{"message","type","param","code"}}`. Compatible servers also send the error
-//! as a bare string, flat on the top level (vLLM), or as `detail` or `message` (their web frameworks).
+//! as a bare string (Ollama), flat on the top level (vLLM), or as `detail` or `message` (their web frameworks, the
+//! gateway in front of Azure). Azure spells its codes like `DeploymentNotFound`, or repeats the status there.
 
 use std::borrow::Cow;
 
@@ -22,7 +23,7 @@ pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
 }
 
 /// The value of an `error` member in a stream or in the body of a success: there is no status to go by.
-pub(super) fn read_failure(scanner: &mut Scanner<'_>) -> Result<UpstreamError, Fault> {
+pub(crate) fn read_failure(scanner: &mut Scanner<'_>) -> Result<UpstreamError, Fault> {
     let mut report = Report::default();
     report.read_error(scanner)?;
     Ok(report.tell_without_status())
@@ -34,7 +35,8 @@ pub(super) fn read_flat_failure(body: &[u8]) -> Option<UpstreamError> {
     report.flat.then(|| report.tell_without_status())
 }
 
-const fn kind_of(status: u16) -> UpstreamKind {
+/// What an HTTP status means where the body says nothing else.
+pub(crate) const fn kind_of(status: u16) -> UpstreamKind {
     match status {
         401 | 403 => UpstreamKind::Credentials,
         402 => UpstreamKind::Quota,
@@ -52,9 +54,9 @@ const QUOTA: [&str; 3] = ["insufficient_quota", "billing", "insufficient_balance
 /// Which words in `type` or `code` mean what, first match first.
 const WORDS: [(&[&str], UpstreamKind); 7] = [
     (&QUOTA, UpstreamKind::Quota),
-    (&["rate_limit", "too_many_requests"], UpstreamKind::RateLimited),
+    (&["rate_limit", "ratelimit", "too_many_requests", "toomanyrequests"], UpstreamKind::RateLimited),
     (&["overloaded", "unavailable", "capacity"], UpstreamKind::Overloaded),
-    (&["authentication", "api_key", "permission"], UpstreamKind::Credentials),
+    (&["authentication", "unauthorized", "api_key", "permission"], UpstreamKind::Credentials),
     (&["model_not_found", "notfound", "not_found"], UpstreamKind::NotFound),
     (&["server", "timeout", "internal"], UpstreamKind::Server),
     (&["invalid", "badrequest", "context_length", "content_filter", "content_policy"], UpstreamKind::Caller),
@@ -223,6 +225,11 @@ mod tests {
         assert_eq!(kind(r#"{"type":"Overloaded"}"#), UpstreamKind::Overloaded);
         assert_eq!(kind(r#"{"code":"invalid_api_key"}"#), UpstreamKind::Credentials);
         assert_eq!(kind(r#"{"type":"NotFoundError","code":404}"#), UpstreamKind::NotFound);
+        assert_eq!(kind(r#"{"code":"DeploymentNotFound"}"#), UpstreamKind::NotFound);
+        assert_eq!(kind(r#"{"code":"RateLimitReached"}"#), UpstreamKind::RateLimited);
+        assert_eq!(kind(r#"{"code":"TooManyRequests"}"#), UpstreamKind::RateLimited);
+        assert_eq!(kind(r#"{"code":"429"}"#), UpstreamKind::RateLimited);
+        assert_eq!(kind(r#"{"code":"Unauthorized"}"#), UpstreamKind::Credentials);
         assert_eq!(kind(r#"{"type":"BadRequestError"}"#), UpstreamKind::Caller);
         assert_eq!(kind(r#"{"code":502,"message":"x"}"#), UpstreamKind::Server);
         assert_eq!(kind(r#"{"type":"server_error"}"#), UpstreamKind::Server);

@@ -196,7 +196,7 @@ fn function<'a>(scanner: &mut Scanner<'a>, fragment: &mut ToolFragment<'a>) -> R
     Ok(())
 }
 
-fn index(scanner: &mut Scanner<'_>) -> Result<u32, Fault> {
+pub(super) fn index(scanner: &mut Scanner<'_>) -> Result<u32, Fault> {
     let number = scanner.number()?;
     number.parse().map_err(|_| scanner.fault(FaultKind::Kind("an index")))
 }

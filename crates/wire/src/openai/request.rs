@@ -245,7 +245,7 @@ impl ChatRequest {
 }
 
 /// The content of a quoted JSON string, if it differs from the text.
-fn escaped(text: &str) -> Option<Vec<u8>> {
+pub(super) fn escaped(text: &str) -> Option<Vec<u8>> {
     if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
         return None;
     }

@@ -24,6 +24,16 @@ struct Report {
 
 /// None if the report is not one: the caller then estimates, and says so.
 pub(super) fn read_usage(scanner: &mut Scanner<'_>) -> Result<Option<Usage>, Fault> {
+    Ok(report(scanner)?.disjoint())
+}
+
+/// The report of an answer that nobody wrote: it has no completion.
+pub(super) fn read_embedding_usage(scanner: &mut Scanner<'_>) -> Result<Option<Usage>, Fault> {
+    let report = report(scanner)?;
+    Ok(Report { completion: Some(0), prompt: report.prompt.or(report.total), ..report }.disjoint())
+}
+
+fn report(scanner: &mut Scanner<'_>) -> Result<Report, Fault> {
     let mut report = Report::default();
     let mut object = scanner.object()?;
     while let Some(name) = scanner.member(&mut object)? {
@@ -41,7 +51,7 @@ pub(super) fn read_usage(scanner: &mut Scanner<'_>) -> Result<Option<Usage>, Fau
             _ => drop(scanner.skip()?),
         }
     }
-    Ok(report.disjoint())
+    Ok(report)
 }
 
 fn input_details(scanner: &mut Scanner<'_>, report: &mut Report) -> Result<(), Fault> {
@@ -70,7 +80,7 @@ fn output_details(scanner: &mut Scanner<'_>, report: &mut Report) -> Result<(), 
 }
 
 /// A count of tokens; none if it is null or no natural number.
-fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
+pub(crate) fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
     if scanner.peek()? == Kind::Number {
         return Ok(scanner.number()?.parse().ok());
     }

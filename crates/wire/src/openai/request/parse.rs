@@ -2,7 +2,8 @@
 
 use crate::call::Role;
 use crate::dialect::Refused;
-use crate::json::{Fault, FaultKind, Kind, Scanner, Span, Text};
+use crate::json::{Fault, Kind, Scanner, Span, Text};
+use crate::openai::check::{self, missing, refused, twice, wrong_type};
 use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
 const MAX_CHOICES: u64 = 128;
@@ -164,12 +165,12 @@ impl Parse<'_> {
             }
             Member::StreamOptions => self.stream_options(),
             Member::MaxTokens | Member::MaxCompletionTokens => {
-                let limit = self.integer(param, 1, u64::MAX)?;
+                let limit = check::integer(&mut self.scanner, param, 1, u64::MAX)?;
                 self.facts.max_tokens = self.facts.max_tokens.max(Some(limit));
                 Ok(())
             }
             Member::N => {
-                let choices = self.integer(param, 1, MAX_CHOICES)?;
+                let choices = check::integer(&mut self.scanner, param, 1, MAX_CHOICES)?;
                 self.facts.choices = u32::try_from(choices).ok();
                 Ok(())
             }
@@ -194,14 +195,7 @@ impl Parse<'_> {
     }
 
     fn model(&mut self) -> Result<(), Refused> {
-        self.expect(&[Kind::String], "a string", format_args!("model"))?;
-        let quote = self.scanner.offset();
-        let model = self.scanner.string()?.decode().into_owned();
-        if model.is_empty() || model.len() > 256 {
-            return Err(refused("model", "`model` must have 1 to 256 characters", "invalid_value"));
-        }
-        self.facts.model_span = Span { start: quote + 1, end: self.scanner.offset().saturating_sub(1) };
-        self.facts.model = model;
+        (self.facts.model, self.facts.model_span) = check::model(&mut self.scanner)?;
         Ok(())
     }
 
@@ -353,25 +347,6 @@ impl Parse<'_> {
         Ok(characters.unwrap_or(0))
     }
 
-    fn integer(&mut self, param: std::fmt::Arguments<'_>, min: u64, max: u64) -> Result<u64, Refused> {
-        self.expect(&[Kind::Number], "an integer", param)?;
-        let number = self.scanner.number()?;
-        let (sign, digits) = number.strip_prefix('-').map_or((false, number), |digits| (true, digits));
-        if !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(wrong_type(Some(param), "an integer", Kind::Number));
-        }
-        let value = if sign { 0 } else { digits.parse().unwrap_or(u64::MAX) };
-        if value < min {
-            let message = format!("`{param}` must be at least {min}");
-            return Err(refused(&param.to_string(), &message, "integer_below_min_value"));
-        }
-        if value > max {
-            let message = format!("`{param}` must be at most {max}");
-            return Err(refused(&param.to_string(), &message, "integer_above_max_value"));
-        }
-        Ok(value)
-    }
-
     /// Checks the kind of a value that is otherwise the provider's business.
     fn pass(&mut self, kinds: &[Kind], what: &str, param: std::fmt::Arguments<'_>) -> Result<(), Refused> {
         self.expect(kinds, what, param)?;
@@ -380,35 +355,6 @@ impl Parse<'_> {
     }
 
     fn expect(&mut self, kinds: &[Kind], what: &str, param: std::fmt::Arguments<'_>) -> Result<(), Refused> {
-        let found = self.scanner.peek()?;
-        if kinds.contains(&found) { Ok(()) } else { Err(wrong_type(Some(param), what, found)) }
+        check::expect(&mut self.scanner, kinds, what, param)
     }
-}
-
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Self {
-        let code = match fault.kind {
-            FaultKind::Depth => "json_too_deep",
-            _ => "invalid_json",
-        };
-        Self { param: None, message: format!("the body cannot be read: {fault}"), code }
-    }
-}
-
-fn refused(param: &str, message: &str, code: &'static str) -> Refused {
-    Refused { param: Some(param.to_owned()), message: message.to_owned(), code }
-}
-
-fn missing(param: &str) -> Refused {
-    refused(param, &format!("`{param}` is missing"), "missing_required_parameter")
-}
-
-fn twice(param: std::fmt::Arguments<'_>) -> Refused {
-    refused(&param.to_string(), &format!("`{param}` occurs twice"), "duplicate_parameter")
-}
-
-fn wrong_type(param: Option<std::fmt::Arguments<'_>>, wanted: &str, found: Kind) -> Refused {
-    let subject = param.map_or_else(|| "the body".to_owned(), |param| format!("`{param}`"));
-    let message = format!("{subject} must be {wanted}, not {}", found.a());
-    Refused { param: param.map(|param| param.to_string()), message, code: "invalid_type" }
 }
