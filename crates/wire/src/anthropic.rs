@@ -2,7 +2,19 @@
 
 mod answer;
 mod codec;
+mod encode;
+mod failure;
+mod ids;
+mod model;
+mod read;
 mod request;
+mod schema;
+mod source;
+mod stream;
+mod thinking;
+mod tools;
+mod turns;
+mod usage;
 
 pub use answer::{AnswerWriter, answer, member, write_error, write_error_event};
 pub use codec::CODEC;
