@@ -97,18 +97,19 @@ def read_system(value: object) -> str:
 def read_thinking(body: dict) -> bool:
     if "thinking" not in body:
         return False
-    kind = check.word(body["thinking"].get("type"), "thinking.type", "enabled adaptive disabled")
+    kind = check.word(body["thinking"].get("type"), "thinking.type", "enabled adaptive between_tools disabled")
     if kind == "enabled":
         thinking = check.members(body["thinking"], "thinking", "type budget_tokens", "display")
         budget = check.integer(thinking["budget_tokens"], "thinking.budget_tokens", least=1024)
         insist(budget < body["max_tokens"], "not less than `max_tokens`", "thinking.budget_tokens")
     else:
         check.members(body["thinking"], "thinking", "type", "display" if kind == "adaptive" else "")
-    if kind != "disabled":
+    thinks = kind in ("enabled", "adaptive")
+    if thinks:
         insist(body.get("temperature", 1) == 1, "may only be 1 when thinking is enabled", "temperature")
         forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
         insist(not forced, "thinking may not be enabled when it forces tool use", "tool_choice")
-    return kind != "disabled"
+    return thinks
 
 
 def read_messages(asked: Asked, messages: object) -> None:

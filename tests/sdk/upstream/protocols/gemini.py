@@ -22,6 +22,7 @@ SCHEMA = """
 """
 PARTS = "text inlineData fileData functionCall functionResponse executableCode codeExecutionResult"
 SEAL = "RW5jcnlwdGVkIHRob3VnaHQgb2YgdGhlIG1vZGVs"  # of every thought
+UNSEALED = "skip_thought_signature_validator"  # of a call that another model made
 FINISH = {"stop": "STOP", "calls": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"}
 STATUS = {
     400: "INVALID_ARGUMENT",
@@ -92,19 +93,21 @@ def read(body: dict, model: str) -> Asked:
 def read_contents(asked: Asked, contents: object) -> None:
     """Reads the turns; every model's turn with calls is followed by one with as many answers."""
     calls: list[dict] = []
-    roles = []
+    roles: list[str] = []
+    responded = False  # a turn of responses may be followed by one of the user's own
     for number, content in enumerate(check.items(contents, "contents")):
         where = f"contents[{number}]"
         content = members(content, where, "parts", "role")
         roles.append(check.word(content.get("role", "user"), f"{where}.role", "user model"))
         insist(number > 0 or roles[0] == "user", "the first turn is not the user's", where)
-        insist(roles[-2:] not in (["model"] * 2, ["user"] * 2), "two turns of the same role", where)
+        insist(responded or roles[-2:] != [roles[-1]] * 2, "two turns of the same role", where)
         parts = enumerate(check.items(content["parts"], f"{where}.parts"))
-        read_parts = [read_part(part, f"{where}.parts[{i}]") for i, part in parts]
+        parts = [read_part(part, f"{where}.parts[{i}]") for i, part in parts]
+        responded = any("functionResponse" in part for part in parts)
         if roles[-1] == "model":
-            calls = read_model(asked, read_parts, where)
+            calls = read_model(asked, parts, where)
         else:
-            read_user(asked, read_parts, calls, where)
+            read_user(asked, parts, calls, where)
             calls = []
     insist(not calls, "function calls without responses", "contents")
 
@@ -116,7 +119,7 @@ def read_model(asked: Asked, parts: list[dict], where: str) -> list[dict]:
         # The first call of a turn carries the seal of the thought that led to it.
         asked.sealed = calls[0].get("thoughtSignature") == SEAL
     for part in parts:
-        insist(part.get("thoughtSignature") in (None, SEAL), "thought signature is not valid", where)
+        insist(part.get("thoughtSignature") in (None, SEAL, UNSEALED), "thought signature is not valid", where)
     return [call["functionCall"] for call in calls]
 
 
