@@ -171,6 +171,8 @@ fn endpoint(
                 tokens_per_second: settings.tokens_per_second,
                 length: settings.length.clone(),
                 seed: settings.seed,
+                mood: simulated::Mood::default(),
+                faults: simulated::Faults::default(),
             };
             return Ok(Endpoint::simulated(name.clone(), settings, Arc::clone(clock)));
         }

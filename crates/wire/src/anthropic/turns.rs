@@ -18,7 +18,11 @@ use crate::anthropic::ids::{Ids, is_word};
 use crate::anthropic::source::{Source, document, image};
 use crate::anthropic::tools::is_name;
 use crate::call::{Message, Origin, Part, Reasoning, Role, ToolCall};
+use crate::json::{MAX_DEPTH, check};
 use crate::provider::Uncarried;
+
+/// Nesting of a tool's input, which was a text, so that the whole body is within [`MAX_DEPTH`].
+const MAX_INPUT_DEPTH: u32 = MAX_DEPTH - 5;
 
 /// Longest type of an unknown part that is told.
 const MAX_MEMBER: usize = 64;
@@ -179,10 +183,10 @@ fn thinking(thought: &Reasoning) -> Option<Block<'_>> {
 fn tool_use<'a>(call: &'a ToolCall, ids: &mut Ids<'a>) -> Result<Block<'a>, Uncarried> {
     let input = match call.arguments.trim() {
         "" => Some(Input::Nothing {}),
-        object => {
-            let object: Option<&RawValue> = serde_json::from_str(object).ok();
-            object.filter(|object| object.get().starts_with('{')).map(Input::Object)
+        text if text.starts_with('{') && check(text.as_bytes(), MAX_INPUT_DEPTH).is_ok() => {
+            serde_json::from_str(text).ok().map(Input::Object)
         }
+        _ => None,
     };
     match input {
         Some(input) if is_name(&call.name) => {
@@ -218,7 +222,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::call::{Json, Signature};
+    use crate::anthropic::encode::chat;
+    use crate::call::{Call, Json, Signature};
 
     fn user(text: &str) -> Message {
         Message::text(Role::User, text)
@@ -336,6 +341,16 @@ mod tests {
         for arguments in ["[]", "\"x\"", "Oslo", "{\"a\":", "{} {}"] {
             assert_eq!(uncarried(&[calling(&[("a", arguments)])]), "tool_calls", "{arguments}");
         }
+    }
+
+    #[test]
+    fn arguments_leave_room_for_the_body_around_them() {
+        let nested = |levels| r#"{"a":"#.repeat(levels) + "1" + &"}".repeat(levels);
+        let asked = Call { messages: vec![calling(&[("a", &nested(59))])], ..Call::default() };
+        let body = chat(&asked, "m").unwrap();
+        assert_eq!(check(&body, MAX_DEPTH), Ok(()));
+        assert!(check(&body, MAX_DEPTH - 1).is_err());
+        assert_eq!(uncarried(&[calling(&[("a", &nested(60))])]), "tool_calls");
     }
 
     #[test]
