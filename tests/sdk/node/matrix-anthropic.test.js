@@ -167,6 +167,19 @@ scenario("errors", async (cell) => {
   }
 }, ours);
 
+// It ends with an error, whether the provider reports one or just stops.
+scenario("broken_stream", async (cell) => {
+  for (const scene of ["m-cut", "m-failed"]) {
+    let said = "";
+    const stream = client.messages.stream(asking(cell.model(scene))).on("text", (text) => (said += text));
+    const error = await stream.finalMessage().then(() => assert.fail("the stream looks whole"), (error) => error);
+    assert.ok(error instanceof Anthropic.APIError, `${error}`);
+    cell.heard(said, "Grüße ");
+    assert.equal(error.type, "api_error");
+    assert.doesNotMatch(JSON.stringify(error.error), /scripted/);
+  }
+}, ours);
+
 scenario("cancel", async (cell) => {
   const stream = await ask(cell.model("m-slow"), { stream: true });
   for await (const event of stream) if (event.type === "content_block_delta") break;

@@ -193,6 +193,24 @@ scenario("errors", async (cell) => {
   }
 }, ours);
 
+// It ends with an error, whether the provider reports one or just stops.
+scenario("broken_stream", async (cell) => {
+  for (const scene of ["m-cut", "m-failed"]) {
+    let said = "";
+    const reading = async () => {
+      for await (const { choices: [choice] } of await ask(cell.model(scene), { stream: true })) {
+        said += choice?.delta.content ?? "";
+        assert.ok(!choice?.finish_reason);
+      }
+    };
+    const error = await reading().then(() => assert.fail("the stream looks whole"), (error) => error);
+    assert.ok(error instanceof OpenAI.APIError, `${error}`);
+    cell.heard(said, "Grüße ");
+    assert.equal(error.type, "upstream_error");
+    assert.doesNotMatch(JSON.stringify(error.error), /scripted/);
+  }
+}, ours);
+
 scenario("cancel", async (cell) => {
   const stream = await ask(cell.model("m-slow"), { stream: true });
   for await (const chunk of stream) if (chunk.choices[0]?.delta.content) break;

@@ -235,6 +235,21 @@ def test_errors(client, cell):
                 assert status in (400, 429) or "scripted" not in str(raised.value), "upstream's words"
 
 
+@pytest.mark.parapet
+def test_broken_stream(client, cell):
+    """It ends with an error, whether the provider reports one or just stops."""
+    with cell.shown(BadRequestError) as model:
+        for scene in ("m-cut", "m-failed"):
+            said = ""
+            with pytest.raises(anthropic.APIStatusError) as raised:
+                with client.messages.stream(model=model(scene), max_tokens=500, messages=HELLO) as stream:
+                    for text in stream.text_stream:
+                        said += text
+            assert said == cell.says("Grüße ")
+            assert raised.value.type == "api_error"
+            assert "scripted" not in str(raised.value), "upstream's words"
+
+
 def test_cancel(client, cell, options):
     with cell.shown(BadRequestError) as model:
         asked = {"max_tokens": 500, "messages": HELLO}

@@ -254,6 +254,21 @@ def test_errors(client, cell):
                 assert status in (400, 429) or "scripted" not in str(raised.value), "upstream's words"
 
 
+@pytest.mark.parapet
+def test_broken_stream(client, cell):
+    """It ends with an error, whether the provider reports one or just stops."""
+    with cell.shown(BadRequestError) as model:
+        for scene in ("m-cut", "m-failed"):
+            said = ""
+            with pytest.raises(openai.APIError) as raised:
+                for chunk in client.chat.completions.create(model=model(scene), messages=HELLO, stream=True):
+                    said += "".join(choice.delta.content or "" for choice in chunk.choices)
+                    assert not any(choice.finish_reason for choice in chunk.choices)
+            assert said == cell.says("Grüße ")
+            assert raised.value.type == "upstream_error"
+            assert "scripted" not in str(raised.value), "upstream's words"
+
+
 def test_cancel(client, cell, options):
     with cell.shown(BadRequestError) as model:
         chunks = client.chat.completions.create(model=model("m-slow"), messages=HELLO, stream=True)

@@ -25,6 +25,7 @@ COUNTED = 42
 # Tokens of every answer, in buckets that do not overlap; protocols that do not know one of them leave it out.
 INPUT, CACHED, WRITTEN, OUTPUT = 11, 64, 32, 9
 REASONING = 5  # where there is some
+FAILURE = "scripted failure in the middle of an answer"
 LIMITED_FOR = 7  # seconds that a rate-limited caller is to wait
 
 
@@ -94,7 +95,11 @@ class Call:
 class Said:
     parts: tuple[Text | Thought | HiddenThought | Call, ...]
     finish: str = "stop"  # stop, calls, length, refusal
-    held: bool = False  # says no more until the caller goes away
+    ending: str = "whole"  # of a stream: whole; held until the caller goes away; cut; failed
+
+    @property
+    def held(self) -> bool:
+        return self.ending == "held"
 
     @property
     def calls(self) -> list[Call]:
@@ -185,7 +190,16 @@ def refusal(_: Asked) -> Said:
 
 
 def slow(asked: Asked) -> Said:
-    return Said((Text(GREETING[:1]),), held=True)
+    return Said((Text(GREETING[:1]),), ending="held")
+
+
+def cut(_: Asked) -> Said:
+    """The body ends well, but the answer in it does not."""
+    return Said((Text(GREETING[:1]),), ending="cut")
+
+
+def failed(_: Asked) -> Said:
+    return Said((Text(GREETING[:1]),), ending="failed")
 
 
 SCENES = {
@@ -201,6 +215,8 @@ SCENES = {
     "m-length": length,
     "m-refusal": refusal,
     "m-slow": slow,
+    "m-cut": cut,
+    "m-failed": failed,
 }
 
 

@@ -27,7 +27,7 @@ export async function matrix(name, open, refusal) {
   function scenario(scenario, run, options) {
     const kinds = direct ? [name] : Object.keys(MATRIX.kinds);
     for (const kind of kinds.filter((kind) => !MATRIX.not_shown[kind]?.[scenario])) {
-      test(`${scenario}: ${kind}`, options, async () => {
+      test(`${name} SDK, ${scenario}: ${kind}`, options, async () => {
         await new Cell(name, kind, scenario, upstream).shown(run, refusal);
       });
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import check
 from check import Refused, insist
 from exchange import Answer, Request, Silence, Stream, Whole, delay, event
-from scenario import CACHED, COUNTED, INPUT, OUTPUT, WRITTEN
+from scenario import CACHED, COUNTED, FAILURE, INPUT, OUTPUT, WRITTEN
 from scenario import Asked, Call, HiddenThought, Result, Said, Text, Thought, merged, picture, play, seal
 
 COUNTABLE = "messages model cache_control output_config speed system thinking tool_choice tools"
@@ -275,7 +275,9 @@ def events(said: Said) -> Iterator[bytes]:
             yield named("ping")
         for delta in deltas(part):
             yield named("content_block_delta", index=index, delta=delta)
-        if said.held:
+        if said.ending == "failed":
+            yield named("error", error={"type": "overloaded_error", "message": FAILURE})
+        if said.ending != "whole":
             return
         yield named("content_block_stop", index=index)
     yield named("message_delta", delta=ending(said), usage=tokens(said))

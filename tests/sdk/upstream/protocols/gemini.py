@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import check
 from check import Refused, insist
 from exchange import Answer, Request, Silence, Stream, Whole, event
-from scenario import CACHED, COUNTED, INPUT, LIMITED_FOR, OUTPUT
+from scenario import CACHED, COUNTED, FAILURE, INPUT, LIMITED_FOR, OUTPUT
 from scenario import Asked, Call, HiddenThought, Result, Said, Text, Thought, embedding, picture, play
 
 KNOWN = "tools toolConfig systemInstruction generationConfig safetySettings cachedContent serviceTier store"
@@ -266,8 +266,10 @@ def events(said: Said) -> Iterator[bytes]:
     *earlier, last = sealed(said, parts)
     for part in earlier:
         yield event(chunk(said, [part]), end="\r\n")
-    finish = None if said.held else FINISH[said.finish]
+    finish = FINISH[said.finish] if said.ending == "whole" else None
     yield event(chunk(said, [last], finish), end="\r\n")
+    if said.ending == "failed":
+        yield event({"error": {"code": 503, "message": FAILURE, "status": "UNAVAILABLE"}}, end="\r\n")
 
 
 def part_of(said: Said, part: Text | Thought | Call, text: str) -> dict:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import check
 from check import Refused, insist
 from exchange import Answer, Request, Silence, Stream, Whole, delay
-from scenario import CACHED, INPUT, OUTPUT
+from scenario import CACHED, FAILURE, INPUT, OUTPUT
 from scenario import Asked, Call, Result, Said, Text, Thought, embedding, picture, play
 
 KNOWN = "tools format options stream keep_alive think logprobs top_logprobs truncate shift"
@@ -156,7 +156,9 @@ def lines(asked: Asked, said: Said) -> Iterator[bytes]:
     for part in said.parts:
         for message in pieces(said, part):
             yield line(chunk(asked, message))
-    if not said.held:
+    if said.ending == "failed":
+        yield line({"error": FAILURE})
+    if said.ending == "whole":
         yield line(chunk(asked, {"content": ""}, said))
 
 

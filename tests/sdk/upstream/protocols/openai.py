@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import check
 from check import Refused, insist
 from exchange import Answer, Request, Silence, Stream, Whole, delay, event
-from scenario import CACHED, INPUT, OUTPUT, WRITTEN
+from scenario import CACHED, FAILURE, INPUT, OUTPUT, WRITTEN
 from scenario import Asked, Call, Result, Said, Text, Thought, embedding, picture, play
 
 CREATED = 1_790_000_000
@@ -159,7 +159,9 @@ class OpenAI:
         yield self.delta({"role": "assistant", "content": "" if said.text else None, "refusal": None})
         for part in said.parts:
             yield from (self.delta(change) for change in self.changes(part))
-        if said.held:
+        if said.ending == "failed":
+            yield event(self.refusal(Refused(FAILURE, status=500)).body)
+        if said.ending != "whole":
             return
         yield self.delta({}, FINISH[said.finish])
         if asked.wants_usage:
