@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use self::dice::{Dice, Fingerprint};
 pub(crate) use self::embeddings::embeddings;
-pub(crate) use self::fault::{Faults, Unreachable};
+pub(crate) use self::fault::{Fault, Faults, Unreachable};
 use self::json::Json;
 use self::mood::Conduct;
 pub(crate) use self::mood::Mood;
