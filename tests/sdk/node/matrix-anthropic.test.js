@@ -12,7 +12,7 @@ const { client, scenario } = await matrix("anthropic", open, Anthropic.BadReques
 
 const hello = [{ role: "user", content: "Hello" }];
 const question = [{ role: "user", content: "How warm is it?" }];
-const tools = [{ name: "get_weather", description: "The weather of a city", input_schema: weather, strict: true }];
+const tools = [{ name: "get_weather", description: "The weather of a city", input_schema: weather }];
 const Ticket = z.object({ title: z.string(), priority: z.enum(["low", "high"]), tags: z.array(z.string()), minutes: z.number() });
 
 const asking = (model, more = {}) => ({ model, max_tokens: 500, messages: hello, ...more });
@@ -84,6 +84,12 @@ function turns({ role, content }) {
   };
   return calls.length ? [{ role, content }, { role: "user", content: calls.map(result).reverse() }] : [];
 }
+
+scenario("strict_tools", async (cell) => {
+  const asked = { messages: question, tools: [{ ...tools[0], strict: true }] };
+  const answered = await ask(cell.model("m-tool"), asked);
+  cell.called(callsOf(answered).map((call) => call.input), "Zürich");
+});
 
 scenario("forced_tool", async (cell) => {
   for (const tool_choice of [{ type: "any" }, { type: "tool", name: "get_weather" }]) {
@@ -161,7 +167,7 @@ scenario("errors", async (cell) => {
       assert.ok(error instanceof kind, `${error}`);
       assert.deepEqual([error.status, error.type], [told, type]);
       if (status === 400) assert.match(error.message, /scripted failure of m-error-400/);
-      else if (status === 429) assert.match(error.headers.get("retry-after"), /^[1-7]$/);
+      else if (status === 429) cell.waits(error.headers.get("retry-after"));
       else assert.doesNotMatch(JSON.stringify(error.error), /scripted/);
     }
   }

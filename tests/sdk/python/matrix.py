@@ -109,6 +109,10 @@ class Cell:
         """What it thinks aloud."""
         return "" if self.kind in MATRIX["keep_their_thoughts"] else self.says("thought")
 
+    def waits(self, delay: str | None) -> bool:
+        """The delay after which to ask again is the provider's, where it says one in a header."""
+        return self.kind in MATRIX["say_no_delay"] or (delay is not None and 1 <= int(delay) <= 7)
+
     def tells(self, *cities: str) -> "list[str] | Anything":
         """The sentences of an answer that tells the results of the calls, in any order."""
         return sorted(f"{city}: 21 degrees in {city}" for city in cities) if self.scripted else Anything()
@@ -158,6 +162,9 @@ def kinds(scenario: str) -> list[str]:
 
 
 def assert_named(error: Exception, member: str) -> None:
-    """The refusal is the caller's fault and names the member."""
+    """The refusal is the caller's fault and names the member, apart from the message where the dialect can."""
     assert error.status_code == 400, error
-    assert f"`{member}`" in str(error), error
+    if hasattr(error, "param"):
+        assert error.param == member, error
+    else:
+        assert f"`{member}`" in str(error), error

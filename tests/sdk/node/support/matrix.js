@@ -51,7 +51,8 @@ class Cell {
       const error = await run(this).then(() => assert.fail(`\`${missing}\` should have been refused`), (error) => error);
       if (!(error instanceof refusal)) throw error;
       assert.equal(error.status, 400);
-      assert.ok(error.message.includes(`\`${missing}\``), error.message);
+      if ("param" in error) assert.equal(error.param, missing);
+      else assert.ok(error.message.includes(`\`${missing}\``), error.message);
     } else {
       await run(this);
     }
@@ -95,6 +96,11 @@ class Cell {
     if (!this.scripted) return assert.ok(text);
     const sentences = text.split(". ").filter(Boolean).sort();
     assert.deepEqual(sentences, cities.map((city) => `${city}: 21 degrees in ${city}`).sort());
+  }
+
+  /** The delay after which to ask again is the provider's, where it says one in a header. */
+  waits(delay) {
+    if (!MATRIX.say_no_delay.includes(this.kind)) assert.match(delay, /^[1-7]$/);
   }
 
   /** The end user, where the provider's API has a place for one. */
