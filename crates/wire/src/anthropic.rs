@@ -4,6 +4,7 @@ mod answer;
 mod codec;
 mod encode;
 mod failure;
+pub mod foreign;
 mod ids;
 mod model;
 mod read;

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::anthropic::ids::{Ids, is_word};
+use crate::anthropic::ids::Ids;
 use crate::anthropic::source::{Source, document, image};
 use crate::anthropic::tools::is_name;
 use crate::call::{Message, Origin, Part, Reasoning, Role, ToolCall};
@@ -23,9 +23,6 @@ use crate::provider::Uncarried;
 
 /// Nesting of a tool's input, which was a text, so that the whole body is within [`MAX_DEPTH`].
 const MAX_INPUT_DEPTH: u32 = MAX_DEPTH - 5;
-
-/// Longest type of an unknown part that is told.
-const MAX_MEMBER: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
@@ -204,17 +201,8 @@ fn member(part: &Part) -> Cow<'static, str> {
         Part::Image { .. } => "image_url".into(),
         Part::File { .. } => "file".into(),
         Part::Audio { .. } => "input_audio".into(),
-        Part::Other(json) => {
-            let kind = serde_json::from_str(json.get()).map(|Typed { kind }| kind);
-            kind.ok().filter(|kind| is_word(kind, MAX_MEMBER)).map_or("messages".into(), Cow::Owned)
-        }
+        Part::Other(raw) => raw.kind().into(),
     }
-}
-
-#[derive(serde::Deserialize)]
-struct Typed {
-    #[serde(rename = "type")]
-    kind: String,
 }
 
 #[cfg(test)]
@@ -223,7 +211,8 @@ mod tests {
 
     use super::*;
     use crate::anthropic::encode::chat;
-    use crate::call::{Call, Json, Signature};
+    use crate::call::{Call, Json, Raw, Signature};
+    use crate::dialect::Dialect;
 
     fn user(text: &str) -> Message {
         Message::text(Role::User, text)
@@ -363,13 +352,14 @@ mod tests {
     #[test]
     fn parts_without_a_place_are_named_as_their_caller_knows_them() {
         let part = |role, part| uncarried(&[user("x"), with(role, vec![part])]);
-        let other = |json: &str| Part::Other(Json::new(json.into()).unwrap());
+        let other =
+            |json: &str| Part::Other(Raw { dialect: Dialect::Chat, json: Json::new(json.into()).unwrap() });
         let audio = Part::Audio { data: "UklGRg==".into(), format: "wav".into() };
         assert_eq!(part(Role::User, audio), "input_audio");
         assert_eq!(part(Role::Assistant, image("https://x/y").content[0].clone()), "image_url");
         assert_eq!(part(Role::System, file("https://x/y").content[0].clone()), "file");
         assert_eq!(part(Role::User, other(r#"{"type":"video_url","video_url":{}}"#)), "video_url");
-        assert_eq!(part(Role::User, other(r#"{"type":"two words"}"#)), "messages");
+        assert_eq!(part(Role::User, other(r#"{"type":"two words"}"#)), "content");
         assert_eq!(uncarried(&[Message::text(Role::Function, "3")]), "tool_call_id");
     }
 }

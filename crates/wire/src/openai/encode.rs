@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+use crate::dialect::Dialect;
 use crate::json::{write_json, write_str};
 use crate::openai::Flavor;
 use crate::provider::Uncarried;
@@ -24,7 +25,14 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
     if call.messages.iter().flat_map(|message| &message.content).any(by_address) {
         return Err(Uncarried::new("file"));
     }
-    Ok(())
+    let of_another_dialect = |part: &Part| match part {
+        Part::Other(raw) if raw.dialect != Dialect::Chat => Some(raw.kind()),
+        _ => None,
+    };
+    match call.messages.iter().flat_map(|message| &message.content).find_map(of_another_dialect) {
+        Some(kind) => Err(Uncarried::new(kind)),
+        None => Ok(()),
+    }
 }
 
 /// A chat request. With `want_usage` a stream is asked to report its usage.
@@ -237,11 +245,12 @@ struct FormatOut<'a> {
 
 impl<'a> From<&'a Message> for MessageOut<'a> {
     fn from(message: &'a Message) -> Self {
-        let content = match message.content.as_slice() {
+        let parts: Vec<_> = message.content.iter().filter_map(PartOut::of).collect();
+        let content = match parts.as_slice() {
             [] if message.tool_calls.is_empty() => Content::Text(""),
             [] => Content::Null,
-            [Part::Text(text)] => Content::Text(text),
-            parts => Content::Parts(parts.iter().filter_map(PartOut::of).collect()),
+            [PartOut::Text { text, .. }] => Content::Text(text),
+            _ => Content::Parts(parts),
         };
         Self {
             role: message.role.as_str(),
@@ -269,7 +278,7 @@ impl<'a> PartOut<'a> {
                 Self::Audio { kind: "input_audio", input_audio: Audio { data, format } }
             }
             Part::Reasoning(_) => return None,
-            Part::Other(json) => Self::Other(json.raw()),
+            Part::Other(raw) => Self::Other(raw.json.raw()),
         })
     }
 }

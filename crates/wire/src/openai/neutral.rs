@@ -6,13 +6,10 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::call::{Call, Json, Message, Part, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
-use crate::dialect::Refused;
+use crate::call::{Call, Json, Message, Part, Raw, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
+use crate::dialect::{Dialect, Refused};
 use crate::json;
 use crate::openai::ChatRequest;
-
-/// Unknown members that are named: enough to refuse a request by, and no more memory than that.
-const MAX_UNCARRIED: usize = 64;
 
 impl ChatRequest {
     /// The whole request, an agent's additions included.
@@ -80,8 +77,7 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
         "reasoning_effort" => p.reasoning_effort = Some(read(value, path)?),
         "parallel_tool_calls" => call.parallel_tool_calls = Some(read(value, path)?),
         "user" => call.user = Some(read(value, path)?),
-        unknown if call.uncarried.len() < MAX_UNCARRIED => call.uncarried.push(unknown.to_owned()),
-        _ => {}
+        unknown => call.cannot_carry(unknown),
     }
     Ok(())
 }
@@ -227,11 +223,15 @@ fn part(raw: &RawValue) -> Option<Part> {
         // A file by its id is one of the provider's own.
         "file" => Some(match file? {
             FileIn { file_data: Some(url), filename: name } => Part::File { url, name },
-            FileIn { file_data: None, .. } => Part::Other(Json::from(raw)),
+            FileIn { file_data: None, .. } => other(raw),
         }),
         "input_audio" => input_audio.map(|AudioIn { data, format }| Part::Audio { data, format }),
-        _ => Some(Part::Other(Json::from(raw))),
+        _ => Some(other(raw)),
     }
+}
+
+fn other(raw: &RawValue) -> Part {
+    Part::Other(Raw { dialect: Dialect::Chat, json: Json::from(raw) })
 }
 
 impl FunctionIn<'_> {
