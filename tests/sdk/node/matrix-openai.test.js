@@ -154,7 +154,8 @@ scenario("json_object", async (cell) => {
 scenario("reasoning", async (cell) => {
   const asked = { model: cell.model("m-reason"), messages: question, tools, reasoning_effort: "low" };
   const unary = await client.chat.completions.create(asked);
-  const streamed = await client.chat.completions.stream({ ...asked, stream_options: { include_usage: true } }).finalChatCompletion();
+  const streaming = { ...asked, stream: true, stream_options: { include_usage: true } };
+  const streamed = await gathered(await client.chat.completions.create(streaming));
   for (const { choices: [{ message }], usage } of [unary, streamed]) {
     cell.thought(message.reasoning_content ?? message.reasoning ?? "");
     const reasoned = usage.completion_tokens_details.reasoning_tokens;
@@ -164,6 +165,25 @@ scenario("reasoning", async (cell) => {
     cell.told(second.choices[0].message.content, "Zürich");
   }
 });
+
+/** A streamed answer with its thoughts, of which the SDK's own runner keeps the last piece only. */
+async function gathered(stream) {
+  const message = { role: "assistant", content: null, tool_calls: [] };
+  let usage;
+  for await (const chunk of stream) {
+    usage = chunk.usage ?? usage;
+    const { content, reasoning_content, reasoning_details, tool_calls = [] } = chunk.choices[0]?.delta ?? {};
+    if (content) message.content = (message.content ?? "") + content;
+    if (reasoning_content) message.reasoning_content = (message.reasoning_content ?? "") + reasoning_content;
+    if (reasoning_details) message.reasoning_details = [...(message.reasoning_details ?? []), ...reasoning_details];
+    for (const { index, ...call } of tool_calls) {
+      const whole = (message.tool_calls[index] ??= { ...call, function: { ...call.function, arguments: "" } });
+      whole.function.arguments += call.function.arguments ?? "";
+    }
+  }
+  if (!message.tool_calls.length) delete message.tool_calls;
+  return { choices: [{ message }], usage };
+}
 
 scenario("length", async (cell) => {
   const [model, asked] = [cell.model("m-length"), { max_completion_tokens: 4 }];
