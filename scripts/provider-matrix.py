@@ -36,7 +36,9 @@ def main(arguments: list[str]) -> int:
     tables = "\n".join(table(client, matrix, cells) for client in CLIENTS)
     document = MARKED.sub(lambda _: tables, written)
     if check and document != written:
-        diff = difflib.unified_diff(written.splitlines(), document.splitlines(), "docs/providers.md", "this run", "", "", 0, "")
+        diff = difflib.unified_diff(
+            written.splitlines(), document.splitlines(), "docs/providers.md", "this run", "", "", 0, ""
+        )
         print("\n".join(diff), f"write it with: scripts/provider-matrix.py {results}", sep="\n")
         return 1
     if not check:

@@ -105,7 +105,7 @@ def crossing(protocols, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def door(request, crossing):
+def door(crossing):
     """Address and key for a client of the matrix; directly, those of its own protocol."""
 
     def address(client: str) -> tuple[str, str]:

@@ -49,7 +49,11 @@ def test_stream(client, cell):
     with cell.shown(BadRequestError) as model:
         asked = {"model": model("m-text"), "max_tokens": 500, "messages": HELLO}
         events = list(client.messages.create(**asked, stream=True))
-        assert [events[0].type, *(event.type for event in events[-2:])] == ["message_start", "message_delta", "message_stop"]
+        assert [events[0].type, *(event.type for event in events[-2:])] == [
+            "message_start",
+            "message_delta",
+            "message_stop",
+        ]
         assert events[-2].delta.stop_reason == "end_turn"
         with client.messages.stream(**asked) as stream:
             assert "".join(stream.text_stream) == cell.says("greeting")

@@ -84,7 +84,13 @@ def test_parameters(client, cell):
             stop=["END", "STOP"],
             user="user-1",
         )
-        asked = {"max_tokens": 77, "temperature": 0.5, "stop": ["END", "STOP"], "system": "Be brief.", "texts": ["Hello"]}
+        asked = {
+            "max_tokens": 77,
+            "temperature": 0.5,
+            "stop": ["END", "STOP"],
+            "system": "Be brief.",
+            "texts": ["Hello"],
+        }
         assert json.loads(answered.choices[0].message.content) == asked | cell.named("user-1")
 
 

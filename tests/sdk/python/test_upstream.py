@@ -42,12 +42,25 @@ WRONG = [
     ("openai", {"parallel_tool_calls": False}, "only allowed when `tools` are specified"),
     ("openai", {"stream_options": {"include_usage": True}}, "only allowed when `stream` is true"),
     ("openai", {"messages": [USER, {"role": "tool", "tool_call_id": "call_1", "content": "x"}]}, "answers no call"),
-    ("openai", {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}, USER]}, "not answered"),
-    ("openai", {"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "not one of text image_url"),
+    (
+        "openai",
+        {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}, USER]},
+        "not answered",
+    ),
+    (
+        "openai",
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]},
+        "not one of text image_url",
+    ),
     ("openai", {"response_format": {"type": "json_object"}}, "must contain the word 'json'"),
     (
         "openai",
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": OPEN_SCHEMA}}},
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "a", "strict": True, "schema": OPEN_SCHEMA},
+            }
+        },
         "additionalProperties",
     ),
     ("vllm", {"store": "x", "thinking": {"type": "enabled"}}, "unknown member `thinking`"),
@@ -61,24 +74,51 @@ WRONG = [
     ("anthropic", {"tool_choice": {"type": "any"}}, "only allowed with `tools`"),
     ("anthropic", {"tools": [{"name": "a", "parameters": WEATHER}]}, "unknown member `parameters`"),
     ("anthropic", {"thinking": {"type": "enabled", "budget_tokens": 1024}}, "not less than `max_tokens`"),
-    ("anthropic", {"output_config": {"format": {"type": "json_schema", "schema": OPEN_SCHEMA}}}, "additionalProperties"),
     (
         "anthropic",
-        {"messages": [USER, {"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": "y"}]}]},
+        {"output_config": {"format": {"type": "json_schema", "schema": OPEN_SCHEMA}}},
+        "additionalProperties",
+    ),
+    (
+        "anthropic",
+        {
+            "messages": [
+                USER,
+                {"role": "assistant", "content": [{"type": "thinking", "thinking": "x", "signature": "y"}]},
+            ]
+        },
         "invalid `signature`",
     ),
     (
         "anthropic",
-        {"messages": [USER, {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b", "input": {}}]}, USER]},
+        {
+            "messages": [
+                USER,
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b", "input": {}}]},
+                USER,
+            ]
+        },
         "results for [] where ['a'] were called",
     ),
     ("gemini", {"model": "m-text"}, "unknown member `model`"),
     ("gemini", {"contents": [{"role": "assistant", "parts": [{"text": "Hi"}]}]}, "not one of user model"),
     ("gemini", {"contents": [GEMINI_USER, GEMINI_USER]}, "two turns of the same role"),
-    ("gemini", {"contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "data:"}}]}]}, "not base64"),
-    ("gemini", {"contents": [{"role": "user", "parts": [{"functionResponse": {"name": "a", "response": {}}}]}]}, "1 responses to 0 calls"),
+    (
+        "gemini",
+        {"contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "data:"}}]}]},
+        "not base64",
+    ),
+    (
+        "gemini",
+        {"contents": [{"role": "user", "parts": [{"functionResponse": {"name": "a", "response": {}}}]}]},
+        "1 responses to 0 calls",
+    ),
     ("gemini", {"generationConfig": {"responseJsonSchema": WEATHER}}, "without the type application/json"),
-    ("gemini", {"tools": [{"functionDeclarations": [{"name": "a", "parameters": WEATHER}]}]}, "unknown member `additionalProperties`"),
+    (
+        "gemini",
+        {"tools": [{"functionDeclarations": [{"name": "a", "parameters": WEATHER}]}]},
+        "unknown member `additionalProperties`",
+    ),
     ("ollama", {"tool_choice": "required"}, "unknown member `tool_choice`"),
     ("ollama", {"max_tokens": 5}, "unknown member `max_tokens`"),
     ("ollama", {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}, "not a text"),

@@ -189,7 +189,7 @@ def refusal(_: Asked) -> Said:
     return Said((Text(("I would ",)),), finish="refusal")
 
 
-def slow(asked: Asked) -> Said:
+def slow(_: Asked) -> Said:
     return Said((Text(GREETING[:1]),), ending="held")
 
 

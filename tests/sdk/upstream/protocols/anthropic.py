@@ -26,7 +26,16 @@ BLOCKS = {  # their needed and their optional members
 }
 SPEAKS = {"user": "text image document tool_result", "assistant": "text thinking redacted_thinking tool_use"}
 # Generation by schema knows no bounds.
-UNSUPPORTED = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "maxItems"}
+UNSUPPORTED = {
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "maxItems",
+}
 FINISH = {"stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "refusal": "refusal"}
 ERRORS = {
     400: "invalid_request_error",
@@ -200,7 +209,9 @@ def read_image(source: dict) -> str:
 
 
 def read_tools(asked: Asked, body: dict) -> None:
-    optional = "description type cache_control strict allowed_callers defer_loading eager_input_streaming input_examples"
+    optional = (
+        "description type cache_control strict allowed_callers defer_loading eager_input_streaming input_examples"
+    )
     for number, tool in enumerate(check.items(body["tools"], "tools")) if "tools" in body else ():
         where = f"tools[{number}]"
         tool = check.members(tool, where, "name input_schema", optional)
@@ -267,7 +278,12 @@ def message(said: Said) -> dict:
 
 
 def events(said: Said) -> Iterator[bytes]:
-    first = opening() | {"content": [], "stop_reason": None, "stop_sequence": None, "usage": tokens(said) | {"output_tokens": 1}}
+    first = opening() | {
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": tokens(said) | {"output_tokens": 1},
+    }
     yield named("message_start", message=first)
     for index, part in enumerate(said.parts):
         yield named("content_block_start", index=index, content_block=empty(part))

@@ -25,8 +25,9 @@ FILTERED = {
 class Azure(OpenAI):
     def authorize(self, request: Request) -> None:
         if "authorization" in request.headers and request.path.startswith("/openai/v1/"):
-            return super().authorize(request)
-        check.key(request.headers.get("api-key"), {"authorization", "x-api-key"} & request.headers.keys())
+            super().authorize(request)
+        else:
+            check.key(request.headers.get("api-key"), {"authorization", "x-api-key"} & request.headers.keys())
 
     def answer(self, request: Request) -> Answer:
         self.authorize(request)

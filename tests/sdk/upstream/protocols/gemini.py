@@ -138,7 +138,9 @@ def read_user(asked: Asked, parts: list[dict], calls: list[dict], where: str) ->
             asked.texts.append(part["text"])
         elif "inlineData" in part:
             blob = members(part["inlineData"], f"{where}.inlineData", "mimeType data")
-            media = check.word(blob["mimeType"], f"{where}.mimeType", "image/png image/jpeg image/webp image/heic image/heif")
+            media = check.word(
+                blob["mimeType"], f"{where}.mimeType", "image/png image/jpeg image/webp image/heic image/heif"
+            )
             asked.images.append(picture(media, read_bytes(blob["data"], f"{where}.data")))
         elif "fileData" in part:
             file = members(part["fileData"], f"{where}.fileData", "fileUri", "mimeType")
@@ -197,7 +199,9 @@ def read_generation(asked: Asked, value: object) -> None:
     if "responseSchema" in config:
         own_schema(config["responseSchema"], "responseSchema")
     asked.json = config[schemas.pop()] if schemas else as_json
-    thinking = members(config.get("thinkingConfig", {}), "thinkingConfig", "", "includeThoughts thinkingBudget thinkingLevel")
+    thinking = members(
+        config.get("thinkingConfig", {}), "thinkingConfig", "", "includeThoughts thinkingBudget thinkingLevel"
+    )
     insist(not {"thinkingBudget", "thinkingLevel"} <= thinking.keys(), "a budget and a level", "thinkingConfig")
     if "thinkingLevel" in thinking:
         check.word(thinking["thinkingLevel"].lower(), "thinkingLevel", "minimal low medium high xhigh")

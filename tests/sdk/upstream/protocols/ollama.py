@@ -66,7 +66,11 @@ def read(body: dict) -> Asked:
     if "format" in known:
         asked.json = known["format"] == "json" or check.schema(known["format"], "format")
     if "think" in known:
-        insist(isinstance(known["think"], bool) or known["think"] in ("low", "medium", "high", "max"), "not a level", "think")
+        insist(
+            isinstance(known["think"], bool) or known["think"] in ("low", "medium", "high", "max"),
+            "not a level",
+            "think",
+        )
         asked.thinks = bool(known["think"])
     read_options(asked, known.get("options", {}))
     return asked

@@ -279,7 +279,9 @@ def read_tools(asked: Asked, body: dict) -> None:
     for number, tool in enumerate(check.items(body["tools"], "tools")) if "tools" in body else ():
         where = f"tools[{number}]"
         check.word(check.members(tool, where, "type function")["type"], f"{where}.type", "function")
-        function = check.members(tool["function"], f"{where}.function", "name", "description parameters strict", null=True)
+        function = check.members(
+            tool["function"], f"{where}.function", "name", "description parameters strict", null=True
+        )
         if "parameters" in function:
             of = check.closed if function.get("strict") else check.schema
             of(function["parameters"], f"{where}.function.parameters")
