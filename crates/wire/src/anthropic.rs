@@ -3,12 +3,14 @@
 mod answer;
 mod codec;
 mod encode;
+mod error;
 mod failure;
 pub mod foreign;
 mod ids;
 mod model;
 mod read;
 mod request;
+mod rewrite;
 mod schema;
 mod source;
 mod stream;
@@ -17,6 +19,8 @@ mod tools;
 mod turns;
 mod usage;
 
-pub use answer::{AnswerWriter, answer, member, write_error, write_error_event};
+pub use answer::{AnswerWriter, answer};
 pub use codec::CODEC;
+pub use error::{member, write_error, write_error_event};
 pub use request::MessagesRequest;
+pub use rewrite::{close_truncated, rewrite, truncate};

@@ -2,8 +2,8 @@
 //!
 //! Towards the provider a caller's body is passed on as bytes: [`ChatRequest`] reads what the server decides by
 //! and splices what it changes. On the way back [`StreamReader`] and [`read_answer`] look at the bytes that are
-//! passed on, and only look. What we say ourselves, an agent's text or an error, is written by [`ChunkWriter`],
-//! [`completion`] and [`write_error`].
+//! passed on, and only look. What a provider of another dialect says is written by [`AnswerWriter`] and [`answer()`],
+//! and what goes wrong by [`write_error`].
 //!
 //! Source: the public API reference and OpenAPI document of the dialect. Compatible servers differ from it in
 //! ways that are read leniently where money, truth and safety do not depend on it, and named where they are.
@@ -12,29 +12,31 @@ mod answer;
 mod codec;
 mod embedding;
 mod encode;
+mod error;
 mod failure;
 mod models;
 mod neutral;
 mod read;
+mod reasoning;
 mod request;
 mod rewrite;
 mod stream;
 mod usage;
-mod write;
 
-pub use answer::{AnswerWriter, answer};
+pub use answer::{AnswerWriter, DONE, answer, write_usage_chunk};
 pub use codec::{COMPATIBLE, OPENAI};
 pub use embedding::{EmbeddingRequest, embeddings};
 pub use encode::{carries, encode};
+pub use error::{write_error, write_error_event};
 pub(crate) use failure::kind_of;
 pub use failure::read_error;
 pub(crate) use failure::read_failure;
 pub use read::{read_answer, read_chunk};
+pub use reasoning::{read_reasoning_details, reasoning_details};
 pub use request::{ChatRequest, MessageFacts};
 pub use rewrite::rewrite;
 pub use stream::StreamReader;
 pub(crate) use usage::count;
-pub use write::{ChunkWriter, DONE, completion, write_error, write_error_event, write_usage_chunk};
 
 /// How a provider's version of the dialect differs where we write members of our own accord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,13 +54,4 @@ impl Flavor {
             Self::Compatible => "max_tokens",
         }
     }
-}
-
-pub fn reasoning_details<'a>(
-    _parts: impl Iterator<Item = &'a crate::call::Reasoning>,
-) -> Option<crate::call::Json> {
-    todo!()
-}
-pub fn read_reasoning_details(_details: &str) -> Vec<crate::call::Reasoning> {
-    todo!()
 }

@@ -403,7 +403,7 @@ impl<'a> Scanner<'a> {
 
 /// How many leading bytes are neither a quote, a backslash nor a control character: eight at a time, by the
 /// "find a zero byte" arithmetic of Hacker's Delight, section 6-1, in which the lowest marked byte is exact.
-fn plain_prefix(bytes: &[u8]) -> usize {
+pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     const QUOTES: u64 = 0x2222_2222_2222_2222;

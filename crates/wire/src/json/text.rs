@@ -1,24 +1,43 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// A text of a JSON body, usually a string as it stands between its quotes. Decoding is left to whoever needs the characters: most
-/// strings that pass through are never looked into.
+use bytes::BytesMut;
+
+use crate::json::scan::plain_prefix;
+
+/// A text of a JSON body, usually a string as it stands between its quotes. Decoding is left to whoever needs the
+/// characters: most strings that pass through are never looked into, and are written again as they stood.
 #[derive(Clone, Copy, Default)]
 pub struct Text<'a> {
     raw: &'a str,
-    escaped: bool,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Form {
+    /// The characters themselves, whatever they are.
+    #[default]
+    Plain,
+    /// The inside of a JSON string that has no escapes.
+    Literal,
+    /// The inside of a JSON string; every backslash starts a whole escape sequence.
+    Escaped,
 }
 
 impl<'a> Text<'a> {
     /// Text that is not a JSON string's inside: a tool call's arguments that came as an object, say.
     #[must_use]
     pub const fn plain(text: &'a str) -> Self {
-        Self { raw: text, escaped: false }
+        Self { raw: text, form: Form::Plain }
     }
 
-    /// `raw` has been checked: every backslash in it starts a whole escape sequence.
+    /// `raw` is the checked inside of a JSON string.
     pub(crate) const fn new(raw: &'a str, escaped: bool) -> Self {
-        Self { raw, escaped }
+        Self { raw, form: if escaped { Form::Escaped } else { Form::Literal } }
+    }
+
+    const fn escaped(self) -> bool {
+        matches!(self.form, Form::Escaped)
     }
 
     #[must_use]
@@ -35,7 +54,7 @@ impl<'a> Text<'a> {
     /// The characters. Allocates only if there are escapes.
     #[must_use]
     pub fn decode(self) -> Cow<'a, str> {
-        if !self.escaped {
+        if !self.escaped() {
             return Cow::Borrowed(self.raw);
         }
         let mut text = String::with_capacity(self.raw.len());
@@ -45,30 +64,49 @@ impl<'a> Text<'a> {
 
     /// Appends the characters to `out`.
     pub fn append_to(self, out: &mut String) {
-        if !self.escaped {
-            out.push_str(self.raw);
-            return;
-        }
+        self.each_piece(|piece| out.push_str(piece));
+    }
+
+    /// Calls `see` with the characters, in order, piece by piece. Allocates nothing.
+    pub(crate) fn each_piece(self, mut see: impl FnMut(&str)) {
         let mut rest = self.raw;
-        while let Some((plain, escape)) = rest.split_once('\\') {
-            out.push_str(plain);
+        while self.escaped()
+            && let Some((plain, escape)) = rest.split_once('\\')
+        {
+            see(plain);
             let (character, after) = unescape(escape);
-            out.push(character);
+            see(character.encode_utf8(&mut [0; 4]));
             rest = after;
         }
-        out.push_str(rest);
+        see(rest);
+    }
+
+    /// Appends a quoted JSON string. What was one is copied as it stood.
+    pub(crate) fn write_to(self, out: &mut BytesMut) {
+        out.reserve(self.raw.len() + 2);
+        out.extend_from_slice(b"\"");
+        self.write_inside(out);
+        out.extend_from_slice(b"\"");
+    }
+
+    /// Appends what stands between the quotes of a JSON string.
+    pub(crate) fn write_inside(self, out: &mut BytesMut) {
+        match self.form {
+            Form::Plain => escape(out, self.raw.as_bytes()),
+            Form::Literal | Form::Escaped => out.extend_from_slice(self.raw.as_bytes()),
+        }
     }
 
     /// The number of characters (Unicode scalar values) after decoding.
     #[must_use]
     pub fn characters(self) -> usize {
-        if self.escaped { self.decode().chars().count() } else { self.raw.chars().count() }
+        if self.escaped() { self.decode().chars().count() } else { self.raw.chars().count() }
     }
 
     /// Equal to `name` after decoding. An escaped spelling of a member's name is that member.
     #[must_use]
     pub fn is(self, name: &str) -> bool {
-        if self.escaped { self.decode() == name } else { self.raw == name }
+        if self.escaped() { self.decode() == name } else { self.raw == name }
     }
 }
 
@@ -85,6 +123,29 @@ impl PartialEq for Text<'_> {
 }
 
 impl Eq for Text<'_> {}
+
+/// Appends `text` with everything escaped that may not stand in a JSON string (RFC 8259, section 7).
+fn escape(out: &mut BytesMut, text: &[u8]) {
+    const HEX: [u8; 16] = *b"0123456789abcdef";
+    let mut rest = text;
+    while let (plain, [special, after @ ..]) = rest.split_at(plain_prefix(rest)) {
+        out.extend_from_slice(plain);
+        match special {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control => {
+                let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[digit(control >> 4), digit(control & 15)]);
+            }
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+}
 
 /// The character of the escape sequence whose text after the backslash starts `escape`, and what follows it.
 fn unescape(escape: &str) -> (char, &str) {
@@ -126,9 +187,10 @@ fn hex4(text: &str) -> (Option<u32>, &str) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
     use proptest::prelude::*;
 
-    use crate::json::Scanner;
+    use crate::json::{Scanner, Text};
 
     fn decoded(json: &str) -> String {
         Scanner::new(json.as_bytes()).unwrap().string().unwrap().decode().into_owned()
@@ -150,7 +212,34 @@ mod tests {
         assert!(scanner.string().unwrap().is("model"));
     }
 
+    fn written(text: Text<'_>) -> BytesMut {
+        let mut out = BytesMut::new();
+        text.write_to(&mut out);
+        out
+    }
+
+    #[test]
+    fn what_was_a_json_string_is_written_as_it_stood() {
+        for json in [r#""plain""#, r#""\u0041\/\n""#, r#""\ud83d""#, r#""""#] {
+            let text = Scanner::new(json.as_bytes()).unwrap().string().unwrap();
+            assert_eq!(written(text), json);
+        }
+    }
+
+    #[test]
+    fn other_text_is_escaped() {
+        assert_eq!(written(Text::plain("{\"a\":\"\\n\"}\n\u{1}é")), r#""{\"a\":\"\\n\"}\n\u0001é""#);
+        assert_eq!(written(Text::default()), r#""""#);
+    }
+
     proptest! {
+        #[test]
+        fn written_text_reads_back(text: String) {
+            let json = written(Text::plain(&text));
+            prop_assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text.clone());
+            prop_assert_eq!(decoded(std::str::from_utf8(&json).unwrap()), text);
+        }
+
         #[test]
         fn decoding_undoes_encoding(text: String) {
             let json = serde_json::to_string(&text).unwrap();

@@ -1,16 +1,18 @@
 //! The neutral request as a body of this dialect.
 
+use std::borrow::Cow;
+
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
 use crate::dialect::Dialect;
 use crate::json::{write_json, write_str};
 use crate::openai::Flavor;
 use crate::provider::Uncarried;
 
-/// Whether everything that `call` asks has a place in this dialect.
+/// Whether everything that `call` asks has a place in this dialect. Other providers' thoughts are no wish.
 ///
 /// # Errors
 /// The first member that has none.
@@ -21,17 +23,22 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
     if call.parameters.top_k.is_some() {
         return Err(Uncarried::new("top_k"));
     }
-    let by_address = |part: &Part| matches!(part, Part::File { url, .. } if !url.starts_with("data:"));
-    if call.messages.iter().flat_map(|message| &message.content).any(by_address) {
-        return Err(Uncarried::new("file"));
-    }
-    let of_another_dialect = |part: &Part| match part {
-        Part::Other(raw) if raw.dialect != Dialect::Chat => Some(raw.kind()),
-        _ => None,
-    };
-    match call.messages.iter().flat_map(|message| &message.content).find_map(of_another_dialect) {
-        Some(kind) => Err(Uncarried::new(kind)),
+    let parts =
+        call.messages.iter().flat_map(|message| message.content.iter().map(|part| (message.role, part)));
+    match parts.filter_map(|(role, part)| without_place(role, part)).next() {
+        Some(member) => Err(Uncarried::new(member)),
         None => Ok(()),
+    }
+}
+
+/// Anything but words has a place in a user's message only: tools, for one, answer with text here.
+fn without_place(role: Role, part: &Part) -> Option<Cow<'static, str>> {
+    match part {
+        Part::Image { .. } if role != Role::User => Some("image_url".into()),
+        Part::Audio { .. } if role != Role::User => Some("input_audio".into()),
+        Part::File { url, .. } if role != Role::User || !url.starts_with("data:") => Some("file".into()),
+        Part::Other(raw) if raw.dialect != Dialect::Chat => Some(raw.kind().into()),
+        _ => None,
     }
 }
 
@@ -80,6 +87,7 @@ pub(super) fn parameter_members(parameters: &Parameters, flavor: Flavor) -> Vec<
     let p = parameters;
     let stop = Some(&p.stop).filter(|stop| !stop.is_empty());
     let format = p.response_format.as_ref().map(FormatOut::from);
+    let effort = p.reasoning_effort.as_deref().or_else(|| p.reasoning_budget.map(effort));
     let members = [
         value(flavor.max_tokens(), p.max_tokens),
         value("temperature", p.temperature),
@@ -92,9 +100,20 @@ pub(super) fn parameter_members(parameters: &Parameters, flavor: Flavor) -> Vec<
         value("response_format", format),
         value("logprobs", p.logprobs),
         value("top_logprobs", p.top_logprobs),
-        value("reasoning_effort", p.reasoning_effort.as_ref()),
+        value("reasoning_effort", effort),
     ];
     members.into_iter().flatten().collect()
+}
+
+/// The word for a budget of tokens, by the table with which Google serves this dialect
+/// (<https://ai.google.dev/gemini-api/docs/openai>, thinking): 1,024 tokens are low, 8,192 medium.
+const fn effort(budget: u64) -> &'static str {
+    match budget {
+        0 => "none",
+        1..=1024 => "low",
+        1025..=8192 => "medium",
+        _ => "high",
+    }
 }
 
 fn value(name: &'static str, value: Option<impl Serialize>) -> Option<(&'static str, BytesMut)> {
@@ -321,5 +340,64 @@ impl<'a> From<&'a ResponseFormat> for FormatOut<'a> {
             ResponseFormat::JsonSchema(schema) => ("json_schema", Some(schema.raw())),
         };
         Self { kind, json_schema }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Reasoning;
+
+    fn encoded(call: &Call) -> serde_json::Value {
+        serde_json::from_slice(&encode(call, "m", Flavor::OpenAi, false)).unwrap()
+    }
+
+    #[test]
+    fn a_budget_is_told_as_the_effort_that_needs_it() {
+        let effort = |effort: Option<&str>, reasoning_budget| {
+            let reasoning_effort = effort.map(str::to_owned);
+            let parameters = Parameters { reasoning_effort, reasoning_budget, ..Parameters::default() };
+            encoded(&Call { parameters, ..Call::default() })["reasoning_effort"].clone()
+        };
+        for (budget, word) in
+            [(0, "none"), (1, "low"), (1024, "low"), (1025, "medium"), (8192, "medium"), (8193, "high")]
+        {
+            assert_eq!(effort(None, Some(budget)), word);
+        }
+        assert_eq!(effort(Some("minimal"), Some(9000)), "minimal");
+        assert!(effort(None, None).is_null());
+    }
+
+    #[test]
+    fn thoughts_are_left_out_and_change_nothing_else() {
+        let mut message = Message::text(Role::Assistant, "Hi");
+        message.content.insert(0, Part::Reasoning(Reasoning { text: "Hm".into(), signature: None }));
+        let call = Call { messages: vec![message.clone()], ..Call::default() };
+        assert_eq!(carries(&call), Ok(()));
+        assert_eq!(encoded(&call)["messages"][0], serde_json::json!({"role": "assistant", "content": "Hi"}));
+        message.content.truncate(1);
+        assert_eq!(
+            encoded(&Call { messages: vec![message], ..Call::default() })["messages"][0]["content"],
+            ""
+        );
+    }
+
+    #[test]
+    fn what_only_a_user_may_show_is_named_elsewhere() {
+        let named = |role, part| {
+            let message = Message { content: vec![part], ..Message::text(role, "") };
+            let call = Call { messages: vec![message], ..Call::default() };
+            carries(&call).err().map(|uncarried| uncarried.member().to_owned())
+        };
+        let image = || Part::Image { url: "https://x/y.png".into(), detail: None };
+        let file = |url: &str| Part::File { url: url.into(), name: None };
+        let audio = || Part::Audio { data: "eA==".into(), format: "wav".into() };
+        assert_eq!(named(Role::User, image()), None);
+        assert_eq!(named(Role::User, file("data:text/plain;base64,eA==")), None);
+        assert_eq!(named(Role::User, audio()), None);
+        assert_eq!(named(Role::User, file("https://x/y.pdf")).as_deref(), Some("file"));
+        assert_eq!(named(Role::Tool, image()).as_deref(), Some("image_url"));
+        assert_eq!(named(Role::Tool, file("data:text/plain;base64,eA==")).as_deref(), Some("file"));
+        assert_eq!(named(Role::Assistant, audio()).as_deref(), Some("input_audio"));
     }
 }

@@ -1,15 +1,21 @@
 //! A caller's request in neutral form, for what cannot take its bytes.
 //!
 //! The body has been checked by [`ChatRequest::parse`]; what can still be wrong is the inside of a message, a tool
-//! or a parameter. Such a fault is told with its place and never with the text found there.
+//! or a parameter. Such a fault is told with its place and never with the text found there. What is right and has
+//! no neutral place is named in [`Call::uncarried`] ([`places`]).
+
+mod message;
+mod places;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::call::{Call, Json, Message, Part, Raw, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
-use crate::dialect::{Dialect, Refused};
+use crate::call::{Call, Json, ResponseFormat, Tool, ToolChoice};
+use crate::dialect::Refused;
 use crate::json;
 use crate::openai::ChatRequest;
+use crate::openai::neutral::message::read_message;
+use crate::openai::neutral::places::{note_others, says_nothing};
 
 impl ChatRequest {
     /// The whole request, an agent's additions included.
@@ -36,29 +42,44 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
     let path = || name.to_owned();
     match name {
         // Known from the request itself.
-        "model" | "stream" | "stream_options" | "max_tokens" | "max_completion_tokens" => {}
+        "model" | "stream" | "max_tokens" | "max_completion_tokens" => {}
+        "stream_options" => note_others(call, read(value, path)?, places::STREAM_OPTIONS, name)?,
         "messages" => {
             let messages: Vec<&RawValue> = read(value, path)?;
             for (number, message) in messages.into_iter().enumerate() {
-                let place = || format!("messages[{number}]");
-                let message: MessageIn<'_> = read(message.get().as_bytes(), place)?;
-                call.messages.push(message.neutral().ok_or_else(|| wrong(place()))?);
+                let message = read_message(call, message, &format!("messages[{number}]"))?;
+                call.messages.push(message);
             }
         }
         "tools" => {
             let tools: Vec<&RawValue> = read(value, path)?;
             for (number, tool) in tools.into_iter().enumerate() {
-                let tool: ToolIn<'_> = read(tool.get().as_bytes(), || format!("tools[{number}]"))?;
-                call.tools.push(tool.function.neutral());
+                read_tool(call, tool, &format!("tools[{number}]"))?;
             }
         }
-        "tool_choice" => {
-            let choice: ToolChoiceIn = read(value, path)?;
-            call.tool_choice = Some(choice.neutral().ok_or_else(|| wrong(path()))?);
-        }
+        "tool_choice" => match read(value, path)? {
+            ToolChoiceIn::Word(word) => match &*word {
+                "auto" => call.tool_choice = Some(ToolChoice::Auto),
+                "none" => call.tool_choice = Some(ToolChoice::None),
+                "required" => call.tool_choice = Some(ToolChoice::Required),
+                _ => call.cannot_carry(path()),
+            },
+            ToolChoiceIn::Named { function } => call.tool_choice = Some(ToolChoice::Named(function.name)),
+            ToolChoiceIn::Typed { kind } if kind == "function" => return Err(wrong(path())),
+            // One of custom tools, or of several.
+            ToolChoiceIn::Typed { .. } => call.cannot_carry(path()),
+        },
         "response_format" => {
             let format: FormatIn<'_> = read(value, path)?;
-            p.response_format = Some(format.neutral().ok_or_else(|| wrong(path()))?);
+            match (&*format.kind, format.json_schema) {
+                ("text", _) => p.response_format = Some(ResponseFormat::Text),
+                ("json_object", _) => p.response_format = Some(ResponseFormat::JsonObject),
+                ("json_schema", Some(schema)) => {
+                    p.response_format = Some(ResponseFormat::JsonSchema(Json::from(schema)));
+                }
+                ("json_schema", None) => return Err(wrong(path())),
+                _ => call.cannot_carry(path()),
+            }
         }
         "stop" => {
             p.stop = match read(value, path)? {
@@ -68,6 +89,8 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
         }
         "temperature" => p.temperature = Some(read(value, path)?),
         "top_p" => p.top_p = Some(read(value, path)?),
+        // Not OpenAI's, but common among its followers.
+        "top_k" => p.top_k = Some(read(value, path)?),
         "frequency_penalty" => p.frequency_penalty = Some(read(value, path)?),
         "presence_penalty" => p.presence_penalty = Some(read(value, path)?),
         "seed" => p.seed = Some(read(value, path)?),
@@ -77,8 +100,25 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
         "reasoning_effort" => p.reasoning_effort = Some(read(value, path)?),
         "parallel_tool_calls" => call.parallel_tool_calls = Some(read(value, path)?),
         "user" => call.user = Some(read(value, path)?),
-        unknown => call.cannot_carry(unknown),
+        other if says_nothing(other, value) => {}
+        other => call.cannot_carry(other),
     }
+    Ok(())
+}
+
+fn read_tool(call: &mut Call, tool: &RawValue, place: &str) -> Result<(), Refused> {
+    let ToolIn { kind, function } = read(tool.get().as_bytes(), || place.to_owned())?;
+    if kind.is_some_and(|kind| kind != "function") {
+        call.cannot_carry(place);
+        return Ok(());
+    }
+    let function = function.ok_or_else(|| wrong(place.to_owned()))?;
+    note_others(call, tool, places::TOOL, place)?;
+    let place = format!("{place}.function");
+    note_others(call, function, places::FUNCTION, &place)?;
+    let FunctionIn { name, description, parameters, strict } =
+        read(function.get().as_bytes(), || place.clone())?;
+    call.tools.push(Tool { name, description, schema: parameters.map(Json::from), strict });
     Ok(())
 }
 
@@ -99,61 +139,11 @@ enum OneOrMany {
 }
 
 #[derive(Deserialize)]
-struct MessageIn<'a> {
-    role: String,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    name: Option<String>,
-    tool_call_id: Option<String>,
-    tool_calls: Option<Vec<ToolCallIn>>,
-    refusal: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ToolCallIn {
-    id: String,
-    function: CalledIn,
-}
-
-#[derive(Deserialize)]
-struct CalledIn {
-    name: String,
-    arguments: String,
-}
-
-#[derive(Deserialize)]
-struct PartIn {
-    #[serde(rename = "type")]
-    kind: String,
-    text: Option<String>,
-    refusal: Option<String>,
-    image_url: Option<ImageUrlIn>,
-    file: Option<FileIn>,
-    input_audio: Option<AudioIn>,
-}
-
-#[derive(Deserialize)]
-struct FileIn {
-    file_data: Option<String>,
-    filename: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct AudioIn {
-    data: String,
-    format: String,
-}
-
-#[derive(Deserialize)]
-struct ImageUrlIn {
-    url: String,
-    detail: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct ToolIn<'a> {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     #[serde(borrow)]
-    function: FunctionIn<'a>,
+    function: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +159,13 @@ struct FunctionIn<'a> {
 #[serde(untagged)]
 enum ToolChoiceIn {
     Word(String),
-    Named { function: NamedIn },
+    Named {
+        function: NamedIn,
+    },
+    Typed {
+        #[serde(rename = "type")]
+        kind: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -183,89 +179,4 @@ struct FormatIn<'a> {
     kind: String,
     #[serde(borrow)]
     json_schema: Option<&'a RawValue>,
-}
-
-impl MessageIn<'_> {
-    fn neutral(self) -> Option<Message> {
-        let mut content = match self.content.map(RawValue::get) {
-            None | Some("null") => Vec::new(),
-            Some(text) if text.starts_with('"') => vec![Part::Text(serde_json::from_str(text).ok()?)],
-            Some(parts) => {
-                let parts: Vec<&RawValue> = serde_json::from_str(parts).ok()?;
-                parts.into_iter().map(part).collect::<Option<_>>()?
-            }
-        };
-        content.extend(self.refusal.map(Part::Refusal));
-        let calls = self.tool_calls.unwrap_or_default().into_iter();
-        let tool_calls = calls.map(|ToolCallIn { id, function: CalledIn { name, arguments } }| ToolCall {
-            id,
-            name,
-            arguments,
-        });
-        Some(Message {
-            role: Role::parse(&self.role)?,
-            content,
-            tool_calls: tool_calls.collect(),
-            tool_call_id: self.tool_call_id,
-            tool_failed: false,
-            name: self.name,
-        })
-    }
-}
-
-fn part(raw: &RawValue) -> Option<Part> {
-    let PartIn { kind, text, refusal, image_url, file, input_audio } =
-        serde_json::from_str(raw.get()).ok()?;
-    match &*kind {
-        "text" => text.map(Part::Text),
-        "refusal" => refusal.map(Part::Refusal),
-        "image_url" => image_url.map(|ImageUrlIn { url, detail }| Part::Image { url, detail }),
-        // A file by its id is one of the provider's own.
-        "file" => Some(match file? {
-            FileIn { file_data: Some(url), filename: name } => Part::File { url, name },
-            FileIn { file_data: None, .. } => other(raw),
-        }),
-        "input_audio" => input_audio.map(|AudioIn { data, format }| Part::Audio { data, format }),
-        _ => Some(other(raw)),
-    }
-}
-
-fn other(raw: &RawValue) -> Part {
-    Part::Other(Raw { dialect: Dialect::Chat, json: Json::from(raw) })
-}
-
-impl FunctionIn<'_> {
-    fn neutral(self) -> Tool {
-        Tool {
-            name: self.name,
-            description: self.description,
-            schema: self.parameters.map(Json::from),
-            strict: self.strict,
-        }
-    }
-}
-
-impl ToolChoiceIn {
-    fn neutral(self) -> Option<ToolChoice> {
-        match self {
-            Self::Named { function } => Some(ToolChoice::Named(function.name)),
-            Self::Word(word) => match &*word {
-                "auto" => Some(ToolChoice::Auto),
-                "none" => Some(ToolChoice::None),
-                "required" => Some(ToolChoice::Required),
-                _ => None,
-            },
-        }
-    }
-}
-
-impl FormatIn<'_> {
-    fn neutral(self) -> Option<ResponseFormat> {
-        match &*self.kind {
-            "text" => Some(ResponseFormat::Text),
-            "json_object" => Some(ResponseFormat::JsonObject),
-            "json_schema" => self.json_schema.map(Json::from).map(ResponseFormat::JsonSchema),
-            _ => None,
-        }
-    }
 }

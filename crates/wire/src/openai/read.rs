@@ -8,8 +8,8 @@ use crate::openai::failure::{read_failure, read_flat_failure};
 use crate::openai::usage::read_usage;
 
 /// What is read is bounded, so that a small hostile text cannot become a large structure.
-const MAX_CHOICES: usize = 128;
-const MAX_TOOL_CALLS: usize = 1024;
+pub(super) const MAX_CHOICES: usize = 128;
+pub(super) const MAX_TOOL_CALLS: usize = 1024;
 
 /// Reads the payload of one stream event.
 ///

@@ -5,7 +5,7 @@ use domain::FinishReason;
 
 use crate::event::Malformed;
 use crate::json::{Edit, Fault, Kind, Scanner, Span, splice, write_str};
-use crate::openai::write::finish_word;
+use crate::openai::answer::finish_word;
 
 /// `body`, the payload of a chunk or a unary answer, with `text` as the content of the choice `index` and
 /// `finish`, if given, as its finish reason. Log probabilities of that choice are removed: they spell the old text.

@@ -9,3 +9,4 @@ mod codecs;
 mod hostile;
 mod requests;
 mod support;
+mod writers;

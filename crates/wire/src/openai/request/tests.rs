@@ -162,12 +162,13 @@ fn an_agents_limit_is_no_addition_to_a_callers() {
 fn faults_inside_a_message_are_found_when_it_is_parsed_and_are_told_without_their_text() {
     let refused = parse(&of(&format!(r#"[{USER},{{"role":"assistant","tool_calls":[{{"id":"SECRET"}}]}}]"#)));
     let refused = refused.unwrap().to_call().unwrap_err();
-    assert_eq!(refused.param.as_deref(), Some("messages[1]"));
+    assert_eq!(refused.param.as_deref(), Some("messages[1].tool_calls[0]"));
     assert!(!refused.message.contains("SECRET"));
     for (members, param) in [
-        (r#""tools":[{"type":"custom"}]"#, "tools[0]"),
-        (r#""tool_choice":"maybe""#, "tool_choice"),
-        (r#""response_format":{"type":"yaml"}"#, "response_format"),
+        (r#""tools":[{"type":"function"}]"#, "tools[0]"),
+        (r#""tools":[{"type":"function","function":{"name":7}}]"#, "tools[0].function"),
+        (r#""tool_choice":{"type":"function"}"#, "tool_choice"),
+        (r#""response_format":{"type":"json_schema"}"#, "response_format"),
         (r#""stop":[1]"#, "stop"),
         (r#""seed":1.5"#, "seed"),
     ] {

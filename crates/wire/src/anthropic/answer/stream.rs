@@ -1,0 +1,396 @@
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+use domain::{FinishReason, Usage};
+
+use crate::anthropic::answer::arguments::Arguments;
+use crate::anthropic::answer::blocks::{Blocks, Delta};
+use crate::anthropic::answer::{sealed, stop_reason, write_end, write_head, write_usage};
+use crate::anthropic::foreign::UNSIGNED;
+use crate::dialect::{Head, tool_call_id};
+use crate::event::{Choice, Event, Signature, ToolFragment};
+use crate::json::Text;
+
+/// Bytes that may wait for their turn.
+const MAX_WAITING: usize = 1 << 20;
+
+/// What a waiting block costs beside its text.
+const BLOCK: usize = 64;
+
+/// Tool calls of one answer.
+const MAX_CALLS: usize = 1024;
+
+/// Writes the events of one answer: the first choice, for the dialect has only one.
+///
+/// A block begins when something of another kind is said than before. While the arguments of a tool call are no
+/// whole object yet, more of them may come, and whatever else is said meanwhile waits: providers of other dialects
+/// may send the pieces of several calls in turns. What waits is bounded. If that is not enough, or if a call goes on
+/// whose block has ended, the answer cannot be told truthfully: it ends with an error, and nothing is written after that.
+#[derive(Debug)]
+pub struct AnswerWriter {
+    id: Box<str>,
+    model: Box<str>,
+    begun: bool,
+    blocks: Blocks,
+    /// The block that was begun last, if it has not ended.
+    open: Option<Open>,
+    calls: Vec<Call>,
+    /// The blocks behind a tool call that is open and not whole.
+    row: VecDeque<Waiting>,
+    /// Bytes of what waits.
+    waiting: usize,
+    finish: Option<FinishReason>,
+    /// An error was written in the place of an end.
+    failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    Text,
+    Thinking,
+    /// The place among the calls.
+    Call(usize),
+}
+
+#[derive(Debug)]
+struct Call {
+    index: u32,
+    id: Box<str>,
+    arguments: Arguments,
+    /// Its block has ended.
+    over: bool,
+}
+
+/// A block that is not begun yet.
+#[derive(Debug)]
+enum Waiting {
+    Text(String),
+    Thinking {
+        text: String,
+        seal: Option<Box<str>>,
+    },
+    Redacted(Box<str>),
+    Call {
+        /// The place among the calls.
+        at: usize,
+        name: Box<str>,
+        arguments: String,
+    },
+}
+
+impl AnswerWriter {
+    #[must_use]
+    pub fn new(head: &Head<'_>) -> Self {
+        Self {
+            id: head.id.into(),
+            model: head.model.into(),
+            begun: false,
+            blocks: Blocks::default(),
+            open: None,
+            calls: Vec::new(),
+            row: VecDeque::new(),
+            waiting: 0,
+            finish: None,
+            failed: false,
+        }
+    }
+
+    /// Appends what `event` says, its usage and its end apart.
+    pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) {
+        self.begin(out, &event.usage.unwrap_or_default());
+        for choice in event.choices.iter().filter(|choice| choice.index == 0) {
+            if self.failed {
+                return;
+            }
+            if self.choice(out, choice).is_err() {
+                self.failed = true;
+                out.extend_from_slice(UNTELLABLE_EVENT);
+            }
+        }
+    }
+
+    /// Appends the end of a complete answer.
+    pub fn close(&mut self, out: &mut BytesMut, usage: &Usage) {
+        self.begin(out, usage);
+        if self.failed {
+            return;
+        }
+        self.end_all(out);
+        write_end(out, stop_reason(self.finish, !self.calls.is_empty()), usage);
+    }
+
+    /// `message_start`. `usage` is what is known of it already.
+    fn begin(&mut self, out: &mut BytesMut, usage: &Usage) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        out.extend_from_slice(b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":");
+        write_head(out, &self.id, &self.model);
+        out.extend_from_slice(b"],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":");
+        write_usage(out, &Usage { output: 0, reasoning: 0, audio: 0, ..*usage });
+        out.extend_from_slice(b"}}\n\n");
+    }
+
+    fn choice(&mut self, out: &mut BytesMut, choice: &Choice<'_>) -> Result<(), Untellable> {
+        if !choice.reasoning.is_empty() {
+            self.say(out, Open::Thinking, choice.reasoning)?;
+        }
+        if let Some(signature) = &choice.signature {
+            self.sign(out, signature, &choice.tools)?;
+        }
+        for words in [choice.text, choice.refusal] {
+            if !words.is_empty() {
+                self.say(out, Open::Text, words)?;
+            }
+        }
+        for fragment in &choice.tools {
+            self.call(out, fragment)?;
+        }
+        if choice.finish.is_some() {
+            self.finish = self.finish.or(choice.finish);
+            self.end_all(out);
+        }
+        Ok(())
+    }
+
+    /// A piece of words or of a thought.
+    fn say(&mut self, out: &mut BytesMut, kind: Open, text: Text<'_>) -> Result<(), Untellable> {
+        if !self.must_wait() {
+            if self.open != Some(kind) {
+                self.end(out);
+                self.start_said(out, kind);
+            }
+            let delta = if kind == Open::Thinking { Delta::Thinking } else { Delta::Text };
+            self.blocks.delta(out, delta, text);
+            return Ok(());
+        }
+        match (kind, self.row.back_mut()) {
+            (Open::Text, Some(Waiting::Text(waiting))) => text.append_to(waiting),
+            (Open::Thinking, Some(Waiting::Thinking { text: waiting, seal: None })) => {
+                text.append_to(waiting);
+            }
+            (Open::Thinking, _) => {
+                let text = text.decode().into_owned();
+                self.row.push_back(Waiting::Thinking { text, seal: None });
+            }
+            _ => self.row.push_back(Waiting::Text(text.decode().into_owned())),
+        }
+        self.wait(text.len())
+    }
+
+    /// A signature ends the thought that it seals. One that belongs to a tool call, or to nothing, stands where it
+    /// came, in a block of its own. `beside` is said in the same breath.
+    fn sign(
+        &mut self,
+        out: &mut BytesMut,
+        signature: &Signature<'_>,
+        beside: &[ToolFragment<'_>],
+    ) -> Result<(), Untellable> {
+        let id = signature.tool.map(|index| match self.calls.iter().find(|call| call.index == index) {
+            Some(call) => call.id.clone(),
+            None => {
+                let fragment = beside.iter().find(|fragment| fragment.index == index);
+                call_id(fragment.map_or(Text::default(), |fragment| fragment.id), &self.id, index)
+            }
+        });
+        let seal = sealed(signature, id.as_deref());
+        let seals_thought = !signature.encrypted && signature.tool.is_none();
+        if self.must_wait() {
+            match self.row.back_mut() {
+                Some(Waiting::Thinking { seal: open @ None, .. }) if seals_thought => {
+                    *open = Some((&*seal).into());
+                }
+                _ if signature.encrypted => self.row.push_back(Waiting::Redacted((&*seal).into())),
+                _ => {
+                    let seal = Some((&*seal).into());
+                    self.row.push_back(Waiting::Thinking { text: String::new(), seal });
+                }
+            }
+            return self.wait(seal.len());
+        }
+        if signature.encrypted {
+            self.end(out);
+            self.blocks.redacted(out, &seal);
+            return Ok(());
+        }
+        if self.open != Some(Open::Thinking) || !seals_thought {
+            self.end(out);
+            self.start_said(out, Open::Thinking);
+        }
+        self.end_signed(out, &seal);
+        Ok(())
+    }
+
+    /// A piece of a tool call.
+    fn call(&mut self, out: &mut BytesMut, fragment: &ToolFragment<'_>) -> Result<(), Untellable> {
+        let Some(at) = self.calls.iter().position(|call| call.index == fragment.index) else {
+            return self.new_call(out, fragment);
+        };
+        let Some(call) = self.calls.get_mut(at) else { return Err(Untellable) };
+        if call.over {
+            return if is_blank(fragment.arguments) { Ok(()) } else { Err(Untellable) };
+        }
+        call.arguments.push(fragment.arguments);
+        if self.open == Some(Open::Call(at)) {
+            self.pass_on(out, fragment.arguments);
+            return Ok(());
+        }
+        let mut waiting = self.row.iter_mut().filter_map(|block| match block {
+            Waiting::Call { at: its, arguments, .. } if *its == at => Some(arguments),
+            _ => None,
+        });
+        match waiting.next() {
+            Some(arguments) => fragment.arguments.append_to(arguments),
+            None => return Err(Untellable),
+        }
+        self.wait(fragment.arguments.len())
+    }
+
+    fn new_call(&mut self, out: &mut BytesMut, fragment: &ToolFragment<'_>) -> Result<(), Untellable> {
+        if self.calls.len() == MAX_CALLS {
+            return Err(Untellable);
+        }
+        let must_wait = self.must_wait();
+        let at = self.calls.len();
+        let id = call_id(fragment.id, &self.id, fragment.index);
+        let mut arguments = Arguments::default();
+        arguments.push(fragment.arguments);
+        self.calls.push(Call { index: fragment.index, id, arguments, over: false });
+        let name = fragment.name.decode();
+        if must_wait {
+            let arguments = fragment.arguments.decode().into_owned();
+            let cost = name.len() + arguments.len();
+            self.row.push_back(Waiting::Call { at, name: name.into(), arguments });
+            return self.wait(cost);
+        }
+        self.end(out);
+        self.start_call(out, at, &name);
+        self.pass_on(out, fragment.arguments);
+        Ok(())
+    }
+
+    /// A piece of the arguments of the call that is open: what waits for the last one may be next.
+    fn pass_on(&mut self, out: &mut BytesMut, arguments: Text<'_>) {
+        if !arguments.is_empty() {
+            self.blocks.delta(out, Delta::Json, arguments);
+        }
+        self.release(out);
+    }
+
+    /// More may come of the tool call that is open.
+    fn must_wait(&self) -> bool {
+        let Some(Open::Call(at)) = self.open else { return false };
+        self.calls.get(at).is_some_and(|call| !call.arguments.whole())
+    }
+
+    /// So many bytes wait beside those that did.
+    fn wait(&mut self, bytes: usize) -> Result<(), Untellable> {
+        self.waiting += bytes;
+        let blocks = self.row.len() * BLOCK;
+        if self.waiting + blocks > MAX_WAITING { Err(Untellable) } else { Ok(()) }
+    }
+
+    /// Writes what waits, up to a call of which more may come.
+    fn release(&mut self, out: &mut BytesMut) {
+        while !self.must_wait()
+            && let Some(block) = self.row.pop_front()
+        {
+            self.write_waiting(out, block);
+        }
+        if self.row.is_empty() {
+            self.waiting = 0;
+        }
+    }
+
+    /// Ends the block that is open and all that wait.
+    fn end_all(&mut self, out: &mut BytesMut) {
+        while let Some(block) = self.row.pop_front() {
+            self.write_waiting(out, block);
+        }
+        self.waiting = 0;
+        self.end(out);
+    }
+
+    /// The block stays open, if there can be more of it.
+    fn write_waiting(&mut self, out: &mut BytesMut, block: Waiting) {
+        self.end(out);
+        match block {
+            Waiting::Text(text) => {
+                self.start_said(out, Open::Text);
+                self.blocks.delta(out, Delta::Text, Text::plain(&text));
+            }
+            Waiting::Thinking { text, seal } => {
+                self.start_said(out, Open::Thinking);
+                if !text.is_empty() {
+                    self.blocks.delta(out, Delta::Thinking, Text::plain(&text));
+                }
+                if let Some(seal) = seal {
+                    self.end_signed(out, &seal);
+                }
+            }
+            Waiting::Redacted(seal) => self.blocks.redacted(out, &seal),
+            Waiting::Call { at, name, arguments } => {
+                self.start_call(out, at, &name);
+                if !arguments.is_empty() {
+                    self.blocks.delta(out, Delta::Json, Text::plain(&arguments));
+                }
+            }
+        }
+    }
+
+    fn start_said(&mut self, out: &mut BytesMut, kind: Open) {
+        match kind {
+            Open::Thinking => self.blocks.thinking(out),
+            _ => self.blocks.text(out),
+        }
+        self.open = Some(kind);
+    }
+
+    fn start_call(&mut self, out: &mut BytesMut, at: usize, name: &str) {
+        let id = self.calls.get(at).map(|call| &*call.id).unwrap_or_default();
+        self.blocks.tool_use(out, id, name);
+        self.open = Some(Open::Call(at));
+    }
+
+    /// Ends a thought.
+    fn end_signed(&mut self, out: &mut BytesMut, seal: &str) {
+        self.blocks.delta(out, Delta::Signature, Text::plain(seal));
+        self.blocks.stop(out);
+        self.open = None;
+    }
+
+    /// Ends the block that is open, if any.
+    fn end(&mut self, out: &mut BytesMut) {
+        match self.open.take() {
+            None => {}
+            Some(Open::Text) => self.blocks.stop(out),
+            Some(Open::Thinking) => self.end_signed(out, UNSIGNED),
+            Some(Open::Call(at)) => {
+                if let Some(call) = self.calls.get_mut(at) {
+                    call.over = true;
+                }
+                self.blocks.stop(out);
+            }
+        }
+    }
+}
+
+/// More waits than may, or a call goes on that is over.
+struct Untellable;
+
+const UNTELLABLE_EVENT: &[u8] =
+    b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\
+    \"the pieces of the tool calls came in an order that cannot be told\"}}\n\n";
+
+fn is_blank(text: Text<'_>) -> bool {
+    let mut blank = true;
+    text.each_piece(|piece| blank &= piece.trim_ascii().is_empty());
+    blank
+}
+
+fn call_id(id: Text<'_>, answer_id: &str, index: u32) -> Box<str> {
+    if id.is_empty() { tool_call_id(answer_id, index).into() } else { id.decode().into() }
+}
