@@ -14,14 +14,15 @@ build() {
     local flags="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
     flags+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
     flags+=" -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"
+    cargo build --quiet --locked --release --bin seed
     # With --target the flags are for the targets alone, not for build scripts.
-    RUSTFLAGS=$flags cargo build --quiet --locked --release --target "$host"
+    RUSTFLAGS=$flags cargo build --quiet --locked --release --target "$host" "${targets[@]/#/--bin=}"
 }
 
 unpack() {
     local target=$1
     mkdir -p "corpus/$target"
-    "$out/$host/release/seed" "$target" "corpus/$target"
+    "$out/release/seed" "$target" "corpus/$target"
     if [[ -f corpus/$target.tar.gz ]]; then tar -xzf "corpus/$target.tar.gz" -C corpus; fi
 }
 
