@@ -11,7 +11,8 @@ use serde_json::Value;
 /// Who may depend on whom within the workspace.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("parapet-domain", &[]),
-    ("parapet-config", &["parapet-domain"]),
+    // The kinds of provider that a config can name are the codecs.
+    ("parapet-config", &["parapet-domain", "parapet-wire"]),
     ("parapet-wire", &["parapet-domain"]),
     ("parapet-traffic", &["parapet-domain"]),
     ("parapet-guard", &["parapet-domain"]),

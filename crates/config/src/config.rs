@@ -2,11 +2,12 @@
 //!
 //! Nothing here needs checking again. Secrets are references ([`SecretRef`]); the server reads them.
 
+mod agent;
+mod provider;
 mod url;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use indexmap::IndexMap;
 
 use crate::secret::SecretRef;
 
+pub use agent::{Agent, History, Parameters, Tool, ToolChoice, ToolPattern, ToolPolicy};
+pub use provider::{FaultKind, Faults, Mood, Provider, ProviderKind, SimulatedSettings, Timeouts, Upstream};
 pub use url::{BaseUrl, Scheme, UrlError};
 
 #[derive(Clone, Debug)]
@@ -104,75 +107,6 @@ pub enum KeySecret {
     Plain(SecretRef),
 }
 
-#[derive(Clone, Debug)]
-pub struct Provider {
-    pub kind: ProviderKind,
-    /// The models it offers by name; none: any, unlisted.
-    pub models: Option<Vec<String>>,
-}
-
-#[derive(Clone, Debug)]
-pub enum ProviderKind {
-    OpenAi(Upstream),
-    /// Anything that speaks OpenAI's dialect.
-    OpenAiCompatible(Upstream),
-    Simulated(SimulatedSettings),
-}
-
-impl ProviderKind {
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::OpenAi(_) => "openai",
-            Self::OpenAiCompatible(_) => "openai-compatible",
-            Self::Simulated(_) => "simulated",
-        }
-    }
-
-    /// How to reach it, if it is reached over the network.
-    #[must_use]
-    pub const fn upstream(&self) -> Option<&Upstream> {
-        match self {
-            Self::OpenAi(upstream) | Self::OpenAiCompatible(upstream) => Some(upstream),
-            Self::Simulated(_) => None,
-        }
-    }
-}
-
-/// An account at an HTTP service.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    pub base_url: BaseUrl,
-    /// Those that were there and not empty when the config was loaded. None: the service wants no key.
-    pub keys: Vec<SecretRef>,
-    /// Checked to be sendable when the config was loaded; names in lower case.
-    pub headers: Vec<(String, SecretRef)>,
-    pub timeouts: Timeouts,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    pub connect: Duration,
-    /// Streams: from the request to the first event.
-    pub first_event: Duration,
-    /// Streams: between two events.
-    pub between_events: Duration,
-    /// Streams: the whole call.
-    pub total: Duration,
-    /// Calls without a stream: the whole call.
-    pub unary: Duration,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct SimulatedSettings {
-    /// To the first word.
-    pub latency: Duration,
-    pub tokens_per_second: f64,
-    /// Words of an answer.
-    pub length: RangeInclusive<u32>,
-    pub seed: u64,
-}
-
 /// A name that callers use, and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
@@ -192,39 +126,6 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.provider, self.model)
     }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Agent {
-    pub description: Option<String>,
-    pub prompt: String,
-    /// In order of priority, at least one; names under `models:` replaced by their targets.
-    pub models: Vec<Target>,
-    pub parameters: Parameters,
-    pub history: History,
-    /// Characters of a user's message.
-    pub max_message_chars: usize,
-    /// Characters of an answer.
-    pub max_answer_chars: usize,
-}
-
-/// What is sent with every call of an agent. Unset ones are not sent.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Parameters {
-    pub temperature: Option<f64>,
-    pub top_p: Option<f64>,
-    pub max_tokens: Option<u32>,
-    pub frequency_penalty: Option<f64>,
-    pub presence_penalty: Option<f64>,
-    pub seed: Option<i64>,
-    /// Empty if unset.
-    pub stop: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct History {
-    /// The latest messages that a model sees.
-    pub max_messages: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@
 //! which takes the failure of its value as "invalid" instead of passing it on. The fault itself, with its
 //! place, has been recorded by then. So one pass over a file finds every fault of type or spelling in it.
 //!
-//! Serde has no way to carry a position, or to choose a variant by the shape of the input, so two names have a
-//! meaning between the types and this deserializer: the newtype [`PLACED`] asks for a place and a value, and
-//! enums called [`SHAPE`] or [`SECRET`] are chosen by what stands there rather than by a tag.
+//! Serde has no way to carry a position, or to choose a variant by the shape of the input, so some names have a
+//! meaning between the types and this deserializer: the newtype [`PLACED`] asks for a place and a value, the newtype
+//! [`JSON`] for a section as JSON text, and enums called [`SHAPE`] or [`SECRET`] are chosen by what stands there
+//! rather than by a tag.
 
 mod access;
 mod field;
@@ -15,7 +16,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, IntoDeserializer as _, Visitor};
 
 use crate::finding::{
     Code, Origin, Remark, Span, did_you_mean, is_secret_key, looks_secret, nearest, printable,
@@ -28,6 +29,8 @@ pub(crate) use field::{At, Field, Key, Table};
 
 /// A value with its place: a sequence of the place's number and the value.
 const PLACED: &str = "$placed";
+/// A section whose keys are not ours, as JSON text.
+const JSON: &str = "$json";
 /// An enum whose variants are `scalar`, `list`, `map`: whichever the value is.
 const SHAPE: &str = "$shape";
 /// An enum whose variants are the sources of a secret: `literal`, `composed`, `env`, `file`, or a `source` section.
@@ -214,6 +217,16 @@ impl<'a> NodeDeserializer<'a> {
         }
     }
 
+    fn json(&self) -> Result<String, Error> {
+        self.section()?;
+        let failed = failures(self.node);
+        if failed.is_empty() {
+            return Ok(self.node.to_json_text());
+        }
+        self.decoding.findings.borrow_mut().extend(failed.into_iter().cloned());
+        Err(Error::Recorded)
+    }
+
     /// Refuses a key that is not one of `known`: by name if the product has it, with the nearest name if not.
     fn unknown(&self, key: &str, at: &Origin, value: &Node, known: &[&'static str]) {
         let mut path: Vec<&str> = self.path.iter().map(AsRef::as_ref).collect();
@@ -259,8 +272,20 @@ fn spans(node: &Node, wanted: &dyn Fn(&str) -> bool) -> Vec<Span> {
     }
 }
 
+/// Why scalars below a node have no value.
+fn failures(node: &Node) -> Vec<&Remark> {
+    match &node.kind {
+        Kind::Scalar(scalar) => {
+            scalar.template.iter().filter_map(|template| template.failed.as_deref()).collect()
+        }
+        Kind::List(items) => items.iter().flat_map(failures).collect(),
+        Kind::Map(map) => map.values().flat_map(|entry| failures(&entry.value)).collect(),
+        Kind::Redacted => Vec::new(),
+    }
+}
+
 /// `a`, `b` and `c`.
-fn list(names: &[&str], and: &str) -> String {
+pub(crate) fn list(names: &[&str], and: &str) -> String {
     let mut names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     match names.pop() {
         Some(last) if names.is_empty() => last,
@@ -340,6 +365,9 @@ impl<'de> de::Deserializer<'de> for NodeDeserializer<'de> {
         if name == PLACED {
             let at = self.decoding.number_of(self.at, Some(self.node));
             return visitor.visit_seq(Placed { at: Some(at), value: Some(self) });
+        }
+        if name == JSON {
+            return visitor.visit_newtype_struct(self.json()?.into_deserializer());
         }
         visitor.visit_newtype_struct(self)
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::finding::{Origin, nearest};
+use crate::kinds;
 use crate::layer;
 use crate::node::{Kind, Node};
 use crate::schema::{Draft, Walk, schema};
@@ -51,7 +52,20 @@ pub(crate) fn explain(
         })?;
     }
     let set = descend(tree, &path, &Origin::Default).filter(|(node, _)| !node.is_null());
-    let default = descend(defaults, &path, &Origin::Default).map(|(node, _)| node);
+    let unused = match path.as_slice() {
+        [section, name, rest @ ..]
+            if section == "providers"
+                && defaults.get(section).is_none_or(|known| known.get(name).is_none()) =>
+        {
+            kinds::would_have(name).map(|node| (node, rest))
+        }
+        _ => None,
+    };
+    let default = match &unused {
+        Some((node, rest)) => descend(node, rest, &Origin::Default),
+        None => descend(defaults, &path, &Origin::Default),
+    };
+    let default = default.map(|(node, _)| node);
     let yaml = |node: &Node| node.to_yaml().trim_end().to_owned();
     Ok(Explanation {
         key: path.join("."),
@@ -84,6 +98,7 @@ fn layer_of(node: &Node, key: &Origin, file: &str) -> String {
     let origin = if node.as_map().is_some() { key } else { &node.origin };
     match origin {
         Origin::Default => "default".to_owned(),
+        Origin::Kind(kind) => format!("default of kind {kind}"),
         Origin::File(span) => format!("{file}:{}:{}", span.line, span.col),
         Origin::Env(name) => format!("environment variable {name}"),
         Origin::Flag(key) => format!("flag {key}"),

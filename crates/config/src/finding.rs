@@ -148,6 +148,8 @@ codes! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Default,
+    /// The defaults of one kind of provider.
+    Kind(&'static str),
     File(Span),
     Env(Arc<str>),
     Flag(Arc<str>),
@@ -157,8 +159,13 @@ impl Origin {
     pub(crate) const fn span(&self) -> Option<Span> {
         match self {
             Self::File(span) => Some(*span),
-            Self::Default | Self::Env(_) | Self::Flag(_) => None,
+            Self::Default | Self::Kind(_) | Self::Env(_) | Self::Flag(_) => None,
         }
+    }
+
+    /// True if nobody has written it.
+    pub(crate) const fn is_default(&self) -> bool {
+        matches!(self, Self::Default | Self::Kind(_))
     }
 }
 

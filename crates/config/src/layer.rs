@@ -104,12 +104,20 @@ fn set(tree: &mut Node, path: &[String], value: &str, origin: &Origin) -> Option
 }
 
 /// The spellings of neighbouring tools: `api_key_env: NAME` for `api_key: { env: NAME }`.
-const ALIASES: &[(&str, &str, &str)] =
+const KEY_ALIASES: &[(&str, &str, &str)] =
     &[("providers", "api_key_env", "api_key"), ("auth.keys", "key_env", "key")];
+
+/// Kinds of provider under another name.
+const KIND_ALIASES: &[(&str, &str)] = &[("azure-openai", "azure")];
 
 /// Rewrites aliases to what they stand for, with a notice each.
 pub(crate) fn aliases(tree: &mut Node, findings: &mut Vec<Remark>) {
-    for (section, alias, key) in ALIASES {
+    key_aliases(tree, findings);
+    kind_aliases(tree, findings);
+}
+
+fn key_aliases(tree: &mut Node, findings: &mut Vec<Remark>) {
+    for (section, alias, key) in KEY_ALIASES {
         let path: Vec<_> = section.split('.').map(str::to_owned).collect();
         let Some(section) = tree.at_mut(&path) else { continue };
         let each: Vec<&mut Node> = match &mut section.kind {
@@ -134,6 +142,32 @@ pub(crate) fn aliases(tree: &mut Node, findings: &mut Vec<Remark>) {
             }
             map.insert((*key).to_owned(), Entry { key: origin, value: source });
         }
+    }
+}
+
+/// A kind may be written, or be the name of a provider.
+fn kind_aliases(tree: &mut Node, findings: &mut Vec<Remark>) {
+    let providers = tree.as_map_mut().and_then(|root| root.get_mut("providers"));
+    for (name, Entry { key, value }) in
+        providers.and_then(|entry| entry.value.as_map_mut()).into_iter().flatten()
+    {
+        let written = value.get("kind").filter(|kind| !kind.is_null());
+        let Some((alias, kind)) = KIND_ALIASES.iter().find(|(alias, _)| match written {
+            Some(kind) => kind.text() == Some(alias),
+            None => name == alias,
+        }) else {
+            continue;
+        };
+        let origin = written.map_or_else(|| key.clone(), |kind| kind.origin.clone());
+        if value.is_null() {
+            value.kind = Kind::Map(crate::node::Map::new());
+        }
+        let Some(provider) = value.as_map_mut() else { continue };
+        let message = format!("`{alias}` is understood as `kind: {kind}`");
+        findings.push(Remark::notice(&origin, Code::Alias, message));
+        let key = provider.get("kind").map_or_else(|| origin.clone(), |entry| entry.key.clone());
+        let kind = Node::scalar(*kind, true, origin);
+        provider.insert("kind".to_owned(), Entry { key, value: kind });
     }
 }
 
@@ -193,6 +227,20 @@ mod tests {
         let want = "models: { gpt-4.1: { targets: [a], strategy: priority } }\nx: 3\nnew: { key: true }";
         assert_eq!(tree.canonical(), self::tree(want).canonical());
         assert!(faults.is_empty());
+    }
+
+    #[test]
+    fn the_alias_of_a_kind_may_be_written_or_be_the_name() {
+        let text =
+            "providers: { azure-openai: { base_url: x }, a: { kind: azure-openai }, b: { kind: openai } }";
+        let (mut node, mut findings) = (tree(text), Vec::new());
+        aliases(&mut node, &mut findings);
+        let want = "providers: { azure-openai: { base_url: x, kind: azure }, a: { kind: azure }, b: { kind: openai } }";
+        assert_eq!(node.canonical(), tree(want).canonical());
+        assert_eq!(
+            findings.iter().map(|finding| finding.code).collect::<Vec<_>>(),
+            [Code::Alias, Code::Alias]
+        );
     }
 
     #[test]

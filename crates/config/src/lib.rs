@@ -5,7 +5,7 @@
 //!
 //! 1. `node`: YAML becomes a tree in which each key and value knows its line and column;
 //! 2. `interpolate` fills in `${env:…}` and `${file:…}`;
-//! 3. `layer` lays the environment and the flags over it, `defaults.yaml` goes underneath;
+//! 3. `layer` lays the environment and the flags over it, `defaults.yaml` and what `kinds` knows go underneath;
 //! 4. `de` decodes the tree into the structs of `raw`, recording faults instead of stopping at one;
 //! 5. `resolve` follows references, checks bounds, and builds the [`Config`].
 //!
@@ -16,6 +16,7 @@ mod de;
 mod explain;
 mod finding;
 mod interpolate;
+mod kinds;
 mod layer;
 mod load;
 mod node;
@@ -26,9 +27,10 @@ mod secret;
 mod unenforced;
 
 pub use config::{
-    Agent, App, Auth, AuthKey, AuthMode, BaseUrl, Config, Durability, History, KeySecret, LogFormat,
-    LogLevel, Logs, Model, Parameters, Provider, ProviderKind, Scheme, Server, Shutdown, SimulatedSettings,
-    Storage, Target, Telemetry, Timeouts, Upstream, UrlError,
+    Agent, App, Auth, AuthKey, AuthMode, BaseUrl, Config, Durability, FaultKind, Faults, History, KeySecret,
+    LogFormat, LogLevel, Logs, Model, Mood, Parameters, Provider, ProviderKind, Scheme, Server, Shutdown,
+    SimulatedSettings, Storage, Target, Telemetry, Timeouts, Tool, ToolChoice, ToolPattern, ToolPolicy,
+    Upstream, UrlError,
 };
 pub use explain::{Explanation, UnknownKey};
 pub use finding::{Code, Fault, Finding, Notice, Place, Position, Severity, Style, render};

@@ -14,6 +14,7 @@ use crate::de::Decoding;
 use crate::explain::{self, Explanation, UnknownKey};
 use crate::finding::{Fault, Finding, Notice, Origin, Remark, Severity, Source};
 use crate::interpolate::Interpolation;
+use crate::kinds;
 use crate::layer;
 use crate::node::{Kind, Node, parse};
 use crate::raw::Root;
@@ -23,8 +24,6 @@ use crate::resolve::Resolver;
 pub const BUILTIN: Text<'static> = Text { name: "built-in config", text: include_str!("builtin.yaml") };
 
 const DEFAULTS: &str = include_str!("defaults.yaml");
-/// Defaults of providers, by their kind.
-const KINDS: &str = include_str!("kinds.yaml");
 
 /// Everything a config is made of.
 #[derive(Clone, Copy)]
@@ -205,23 +204,10 @@ fn compare(old: Option<&Node>, new: Option<&Node>, path: &mut Vec<String>, chang
 
 /// Lays the defaults under the tree, and returns what they alone come to.
 fn underlay(tree: &mut Node) -> Node {
-    let layer = |text| parse(text, &|_| Origin::Default).root.unwrap_or_else(|| Node::map(Origin::Default));
-    let (mut defaults, kinds) = (layer(DEFAULTS), layer(KINDS));
+    let mut defaults =
+        parse(DEFAULTS, &|_| Origin::Default).root.unwrap_or_else(|| Node::map(Origin::Default));
     tree.underlay(&defaults);
-    let providers = tree.as_map_mut().and_then(|root| root.get_mut("providers"));
-    for (name, provider) in providers.and_then(|entry| entry.value.as_map_mut()).into_iter().flatten() {
-        let kind = provider.value.get("kind").and_then(Node::text).unwrap_or(name);
-        let Some(kind) = kinds.get(kind) else { continue };
-        let mut default = Node::map(Origin::Default);
-        default.underlay(kind);
-        provider.value.underlay(kind);
-        let Some(defaults) = defaults.as_map_mut().and_then(|root| root.get_mut("providers")) else {
-            continue;
-        };
-        if let Some(defaults) = defaults.value.as_map_mut() {
-            defaults.insert(name.clone(), crate::node::Entry { key: Origin::Default, value: default });
-        }
-    }
+    kinds::underlay(tree, &mut defaults);
     defaults
 }
 
@@ -248,7 +234,7 @@ fn published(findings: Vec<Remark>, source: &Source<'_>) -> Vec<Finding> {
         Origin::File(span) => (0, span.start),
         Origin::Env(_) => (1, 0),
         Origin::Flag(_) => (2, 0),
-        Origin::Default => (3, 0),
+        Origin::Default | Origin::Kind(_) => (3, 0),
     });
     let mut findings: Vec<_> = findings.into_iter().map(|remark| remark.publish(source)).collect();
     // An alias is decoded at each of its places, and its fault is in one.

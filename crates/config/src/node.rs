@@ -187,6 +187,20 @@ impl Node {
         Self { kind: Kind::Scalar(Scalar::new(String::new(), true)), origin: Origin::Default }
     }
 
+    /// A copy that comes from somewhere else.
+    pub(crate) fn with_origin(&self, origin: &Origin) -> Self {
+        let kind = match &self.kind {
+            Kind::List(items) => Kind::List(items.iter().map(|item| item.with_origin(origin)).collect()),
+            Kind::Map(map) => {
+                let entry =
+                    |entry: &Entry| Entry { key: origin.clone(), value: entry.value.with_origin(origin) };
+                Kind::Map(map.iter().map(|(name, value)| (name.clone(), entry(value))).collect())
+            }
+            leaf => leaf.clone(),
+        };
+        Self { kind, origin: origin.clone() }
+    }
+
     /// The node under a path of keys; in lists, of numbers.
     pub(crate) fn at_mut(&mut self, path: &[String]) -> Option<&mut Self> {
         let Some((first, rest)) = path.split_first() else {

@@ -4,6 +4,8 @@
 //! the texts of `config explain`. What a value means, and whether values fit together, is `resolve`'s business.
 //! Defaults are in `defaults.yaml`.
 
+mod agent;
+mod provider;
 mod value;
 
 use schemars::JsonSchema;
@@ -11,7 +13,11 @@ use serde::Deserialize;
 
 use crate::de::{Field, Table};
 
-pub(crate) use value::{DurationText, Length, RawSecret, SecretSource, SizeText, Stop, TargetText};
+pub(crate) use agent::{Agent, HistoryStore, Parameters, Tool, ToolChoice, ToolPolicy};
+pub(crate) use provider::{FaultKind, Faults, Mood, Provider, ProviderKind, Timeouts};
+pub(crate) use value::{
+    DurationText, Length, Percentage, RawSecret, SchemaText, SecretSource, SizeText, Stop, TargetText,
+};
 
 /// The configuration of Parapet.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -151,57 +157,6 @@ pub(crate) enum Role {
     Admin,
 }
 
-/// An upstream account.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Provider {
-    /// Which API it speaks. Not set: the provider's name, if that is a kind.
-    pub(crate) kind: Field<ProviderKind>,
-    /// The URL that paths like `/chat/completions` are added to.
-    pub(crate) base_url: Field<String>,
-    /// The key. With an empty one the provider is skipped.
-    pub(crate) api_key: Field<RawSecret>,
-    /// Several keys, used in turn.
-    pub(crate) api_keys: Field<Vec<Field<RawSecret>>>,
-    /// Headers to send along. Their values are treated as secrets.
-    pub(crate) headers: Field<Table<RawSecret>>,
-    /// How long to wait for what.
-    pub(crate) timeouts: Field<Timeouts>,
-    /// The models to offer. Not set: whatever the provider has, not listed.
-    pub(crate) models: Field<Vec<Field<String>>>,
-    /// Simulated: the time to the first word.
-    pub(crate) latency: Field<DurationText>,
-    /// Simulated: the speed of a stream.
-    pub(crate) tokens_per_second: Field<f64>,
-    /// Simulated: the length of an answer in words, or the shortest and the longest.
-    pub(crate) length: Field<Length>,
-    /// Simulated: another seed, other answers.
-    pub(crate) seed: Field<u64>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ProviderKind {
-    Openai,
-    OpenaiCompatible,
-    Simulated,
-}
-
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Timeouts {
-    /// To connect, TLS included.
-    pub(crate) connect: Field<DurationText>,
-    /// Streams: from the request to the first event.
-    pub(crate) first_event: Field<DurationText>,
-    /// Streams: between two events.
-    pub(crate) between_events: Field<DurationText>,
-    /// Streams: the whole call.
-    pub(crate) total: Field<DurationText>,
-    /// Calls without a stream: the whole call.
-    pub(crate) unary: Field<DurationText>,
-}
-
 /// A name that callers use, and what it stands for.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -218,67 +173,6 @@ pub(crate) struct Model {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Strategy {
     Priority,
-}
-
-/// A prompt, and the models that it is put to.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["prompt", "models"]))]
-pub(crate) struct Agent {
-    /// What it does, for people.
-    pub(crate) description: Field<String>,
-    /// The system prompt.
-    pub(crate) prompt: Field<String>,
-    /// Names under `models:` or `provider/model` names, tried in order.
-    #[schemars(length(min = 1))]
-    pub(crate) models: Field<Vec<Field<String>>>,
-    /// What is sent to the model with every call.
-    pub(crate) parameters: Field<Parameters>,
-    /// What the model sees of the conversation.
-    pub(crate) history: Field<History>,
-    /// The longest message of a user, in characters. A longer one is refused.
-    pub(crate) max_message_chars: Field<u64>,
-    /// The longest answer, in characters. A longer one is cut.
-    pub(crate) max_answer_chars: Field<u64>,
-}
-
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Parameters {
-    /// 0 to 2. Higher is more varied.
-    #[schemars(range(min = 0, max = 2))]
-    pub(crate) temperature: Field<f64>,
-    /// 0 to 1. Only the likeliest tokens that together have this probability.
-    #[schemars(range(min = 0, max = 1))]
-    pub(crate) top_p: Field<f64>,
-    /// The most tokens of an answer.
-    #[schemars(range(min = 1))]
-    pub(crate) max_tokens: Field<u64>,
-    /// -2 to 2. Higher repeats less.
-    #[schemars(range(min = -2, max = 2))]
-    pub(crate) frequency_penalty: Field<f64>,
-    /// -2 to 2. Higher changes the subject more.
-    #[schemars(range(min = -2, max = 2))]
-    pub(crate) presence_penalty: Field<f64>,
-    /// For answers that repeat as far as the provider can.
-    pub(crate) seed: Field<i64>,
-    /// A text, or up to four, that end an answer.
-    pub(crate) stop: Field<Stop>,
-}
-
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct History {
-    /// Where it is kept.
-    pub(crate) store: Field<HistoryStore>,
-    /// The most messages of a conversation that a model sees.
-    pub(crate) max_messages: Field<u64>,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum HistoryStore {
-    Database,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -3,12 +3,15 @@
 //! Every function records what is wrong and returns None, so that the rest is still checked. A value that
 //! failed to decode has been reported already and is skipped in silence: one mistake, one fault.
 
+mod address;
 mod auth;
 mod catalog;
 mod credentials;
 mod provider;
 mod secrets;
 mod server;
+mod simulated;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -157,6 +160,20 @@ impl Resolver<'_> {
             return self.refuse(section, Code::MissingKey, format!("`{key}` is not set"));
         }
         field.get()
+    }
+
+    /// An item of a list, where nothing is not a value.
+    fn item<T>(&self, field: Field<T>) -> Option<T> {
+        if field.is_absent() {
+            return self.refuse(field.at, Code::WrongType, "expected a value, found nothing");
+        }
+        field.get()
+    }
+
+    /// All items of a list, unless one is wrong.
+    fn items<T>(&self, list: Vec<Field<T>>) -> Option<Vec<T>> {
+        let items: Vec<_> = list.into_iter().map(|field| self.item(field)).collect();
+        items.into_iter().collect()
     }
 
     fn name<T>(&self, key: &Key, new: fn(&str) -> Result<T, NameError>) -> Option<T> {

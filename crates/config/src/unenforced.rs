@@ -23,6 +23,9 @@ const KEYS: &[&str] = &[
     "agents.*.guardrails",
     "agents.*.team",
     "agents.*.starters",
+    // Tools that are called from here. Those of `agents.*.tools` are called by the caller.
+    "agents.*.tools.*.http",
+    "agents.*.tools.*.mcp",
     "agents.*.history.ttl",
     "storage.redis",
     "storage.database.url",
@@ -47,7 +50,7 @@ const KEYS: &[&str] = &[
 
 /// Keys of which some values are enforced and these are not.
 const VALUES: &[(&str, &[&str])] = &[
-    ("providers.*.kind", &["anthropic", "gemini", "azure", "azure-openai", "bedrock", "vertex", "ollama"]),
+    ("providers.*.kind", &["bedrock", "vertex"]),
     ("models.*.strategy", &["weighted", "round-robin", "p2c", "cheapest"]),
     ("agents.*.history.store", &["redis"]),
 ];
@@ -81,7 +84,7 @@ mod tests {
         assert!(!is_key(&["providers", "limits"]));
         assert!(!is_key(&["limits", "user"]));
         assert!(!is_key(&["vault"]));
-        assert!(is_value(&["providers", "x", "kind"], "anthropic"));
+        assert!(is_value(&["providers", "x", "kind"], "bedrock"));
         assert!(!is_value(&["providers", "x", "kind"], "openai"));
     }
 }

@@ -5,10 +5,16 @@
 //! can be refused instead of a wish silently dropped.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::dialect::Dialect;
 use crate::json::{Fault, FaultKind, MAX_DEPTH, check};
+
+/// Wishes that are named: enough to refuse a target by, and no more memory than that.
+const MAX_UNCARRIED: usize = 64;
 
 /// One request to a model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,6 +93,15 @@ pub struct Message {
     pub name: Option<String>,
 }
 
+impl Call {
+    /// Notes a wish that has no place here.
+    pub(crate) fn cannot_carry(&mut self, path: impl Display) {
+        if self.uncarried.len() < MAX_UNCARRIED {
+            self.uncarried.push(path.to_string());
+        }
+    }
+}
+
 impl Message {
     #[must_use]
     pub fn text(role: Role, text: impl Into<String>) -> Self {
@@ -162,8 +177,32 @@ pub enum Part {
     },
     /// What the model thought before it spoke.
     Reasoning(Reasoning),
-    /// Anything else, in the dialect it came in.
-    Other(Json),
+    /// Anything else.
+    Other(Raw),
+}
+
+/// A part that only its own dialect knows, as it is written there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raw {
+    pub dialect: Dialect,
+    pub json: Json,
+}
+
+impl Raw {
+    /// What to name it by: its `type`, if that is a word of at most 64 bytes.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        #[derive(Deserialize)]
+        struct Typed {
+            #[serde(rename = "type")]
+            kind: String,
+        }
+        let word = |kind: &String| {
+            (1..=64).contains(&kind.len()) && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let kind = serde_json::from_str(self.json.get()).ok().map(|Typed { kind }| kind);
+        kind.filter(word).unwrap_or_else(|| "content".to_owned())
+    }
 }
 
 /// A model's thought. Its text is for people; its signature is for the provider it came from, which wants it back
@@ -299,6 +338,16 @@ mod tests {
         assert_eq!(message.plain_text(), "a cat");
         message.content.clear();
         assert_eq!(message.plain_text(), "");
+    }
+
+    #[test]
+    fn a_part_of_one_dialect_is_named_by_a_word_or_not_at_all() {
+        let kind = |json: &str| Raw { dialect: Dialect::Chat, json: Json::new(json.into()).unwrap() }.kind();
+        assert_eq!(kind(r#"{"x":1,"type":"search_result"}"#), "search_result");
+        let long = format!(r#"{{"type":"{}"}}"#, "x".repeat(65));
+        for json in [r#"{"type":"two words"}"#, r#"{"type":""}"#, r#"{"type":1}"#, "{}", "7", &long] {
+            assert_eq!(kind(json), "content", "{json}");
+        }
     }
 
     #[test]

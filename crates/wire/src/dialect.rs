@@ -3,6 +3,8 @@
 //! Each has a request that is parsed where it stands, and a writer for answers that a provider gave in another
 //! dialect. This module is the only one that knows that there are several.
 
+pub(crate) mod check;
+
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};

@@ -18,4 +18,4 @@ pub(crate) use scan::{Kind, Scanner};
 pub use splice::{Edit, splice};
 pub use text::Text;
 pub use write::write_str;
-pub(crate) use write::{write_display, write_json};
+pub(crate) use write::{escaped, write_display, write_json};

@@ -9,7 +9,6 @@
 //! ways that are read leniently where money, truth and safety do not depend on it, and named where they are.
 
 mod answer;
-mod check;
 mod codec;
 mod embedding;
 mod encode;

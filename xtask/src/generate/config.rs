@@ -1,7 +1,7 @@
 //! Every key of the config: its type and meaning from the JSON Schema, its default from `config explain`.
 //!
-//! Keys below a name of the user's choice are asked for under a name that a config in a temporary folder has:
-//! an entry of every provider kind, one model and one agent.
+//! Keys below a name of the user's choice are asked for under a name that a config in a temporary folder has: one
+//! model and one agent with a tool. A provider's are asked for by the name of every kind, which needs no entry.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,18 +11,14 @@ use serde_json::Value;
 
 use super::{Parapet, cell, head};
 
-/// With something under every name; a model and an agent are called after their sections.
+/// With something under every name, called after its section.
 const PROBE: &str = "\
 version: 1
-providers:
-  openai: { api_key: { env: PROBE } }
-  openai-compatible: { base_url: http://127.0.0.1/v1 }
 models:
   models: { targets: [simulated/any] }
 agents:
-  agents: { models: [models], prompt: any }
+  agents: { models: [models], prompt: any, tools: { agents: {} } }
 ";
-const KINDS: [&str; 3] = ["openai", "openai-compatible", "simulated"];
 
 pub(super) fn page(parapet: &Parapet, schema: &Value) -> anyhow::Result<String> {
     let folder = tempfile::tempdir()?;
@@ -30,9 +26,21 @@ pub(super) fn page(parapet: &Parapet, schema: &Value) -> anyhow::Result<String> 
     std::fs::write(&probe, PROBE)?;
     let mut page = head("Config keys", "the config schema");
     page.push_str(INTRODUCTION);
-    let writer = Writer { schema, explain: Explain { parapet, probe: &probe } };
-    writer.section("", schema, &mut page)?;
+    let explain = Explain { parapet, probe: &probe, kinds: kinds(schema)? };
+    Writer { schema, explain: &explain }.section("", schema, &mut page)?;
+    page.push_str("\n## Kinds of provider\n\n| kind | `base_url` |\n|---|---|\n");
+    for kind in &explain.kinds {
+        let url = explain.ask(&format!("providers.{kind}.base_url"))?.map(|url| format!("`{url}`"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "| `{kind}` | {} |", url.unwrap_or_default());
+    }
     Ok(page)
+}
+
+fn kinds(schema: &Value) -> anyhow::Result<Vec<&str>> {
+    let shapes = schema.pointer("/$defs/ProviderKind/anyOf").and_then(Value::as_array);
+    let kinds = shapes.into_iter().flatten().find_map(|shape| shape.get("enum")?.as_array());
+    Ok(kinds.context("no kinds of provider")?.iter().filter_map(Value::as_str).collect())
 }
 
 const INTRODUCTION: &str = "\
@@ -50,7 +58,7 @@ NAME stands for a name that you choose.
 
 struct Writer<'a> {
     schema: &'a Value,
-    explain: Explain<'a>,
+    explain: &'a Explain<'a>,
 }
 
 impl Writer<'_> {
@@ -108,6 +116,8 @@ impl Writer<'_> {
                 "Duration" => return "duration".to_owned(),
                 "Size" => return "size".to_owned(),
                 "Secret" => return "secret".to_owned(),
+                "Percentage" => return "percentage".to_owned(),
+                "JsonSchema" => return "JSON Schema".to_owned(),
                 _ => {}
             }
         }
@@ -167,6 +177,7 @@ fn is_interpolation(shape: &Value) -> bool {
 struct Explain<'a> {
     parapet: &'a Parapet,
     probe: &'a Path,
+    kinds: Vec<&'a str>,
 }
 
 impl Explain<'_> {
@@ -181,25 +192,39 @@ impl Explain<'_> {
             return Ok(self.ask(&path.replace("NAME", section))?.map(|value| format!("`{value}`")));
         };
         let mut by_value: Vec<(String, Vec<&str>)> = Vec::new();
-        for kind in KINDS {
+        for kind in &self.kinds {
             let Some(value) = self.ask(&format!("providers.{kind}.{rest}"))? else { continue };
             match by_value.iter_mut().find(|(known, _)| *known == value) {
                 Some((_, kinds)) => kinds.push(kind),
                 None => by_value.push((value, vec![kind])),
             }
         }
-        let cells: Vec<String> =
-            by_value.iter().map(|(value, kinds)| format!("`{value}` ({})", kinds.join(", "))).collect();
-        Ok((!cells.is_empty()).then(|| cells.join("; ")))
+        Ok(by_kind(&by_value))
     }
 
     fn ask(&self, key: &str) -> anyhow::Result<Option<String>> {
         let mut command = self.parapet.command(["--json", "config", "explain", key, "-c"]);
-        let said = command.arg(self.probe).env("PROBE", "none").output()?;
+        let said = command.arg(self.probe).output()?;
         anyhow::ensure!(said.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said.stderr));
         let said: Value = serde_json::from_slice(&said.stdout)?;
         Ok(said.get("default").and_then(Value::as_str).map(|value| in_one_line(value.trim())))
     }
+}
+
+/// Values and the kinds that have them, as a cell. What most have is said first and without their names; what nearly
+/// each has another of is in the table of kinds, or is the kind itself.
+fn by_kind(values: &[(String, Vec<&str>)]) -> Option<String> {
+    const FEW: usize = 5;
+    if values.len() > FEW {
+        return None;
+    }
+    let mut values: Vec<_> = values.iter().collect();
+    values.sort_by_key(|(_, kinds)| kinds.len() <= FEW);
+    let cell = |(value, kinds): &&(String, Vec<&str>)| match kinds.len() {
+        ..=FEW => format!("`{value}` ({})", kinds.join(", ")),
+        _ => format!("`{value}`"),
+    };
+    (!values.is_empty()).then(|| values.iter().map(cell).collect::<Vec<_>>().join("; "))
 }
 
 /// A list of several lines of YAML as one line of it.
@@ -212,7 +237,16 @@ fn in_one_line(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::in_one_line;
+    use super::{by_kind, in_one_line};
+
+    #[test]
+    fn what_most_kinds_have_needs_no_names() {
+        let value = |value: &str, kinds: &[&'static str]| (value.to_owned(), kinds.to_vec());
+        let values = [value("2m", &["x", "y"]), value("60s", &["a", "b", "c", "d", "e", "f"])];
+        assert_eq!(by_kind(&values).as_deref(), Some("`60s`; `2m` (x, y)"));
+        assert_eq!(by_kind(&[]), None);
+        assert_eq!(by_kind(&["a", "b", "c", "d", "e", "f"].map(|kind| value(kind, &[kind]))), None);
+    }
 
     #[test]
     fn a_list_is_written_in_one_line() {

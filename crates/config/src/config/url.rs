@@ -74,6 +74,12 @@ impl BaseUrl {
         &self.path
     }
 
+    /// The same without `end`, if the path ends so.
+    pub(crate) fn without(&self, end: &str) -> Option<Self> {
+        let path = self.path.strip_suffix(end)?.to_owned();
+        Some(Self { path, ..self.clone() })
+    }
+
     /// What belongs into the `Host` header: the port only if it is not the scheme's own (RFC 9110, 7.2).
     #[must_use]
     pub fn authority(&self) -> String {

@@ -59,7 +59,7 @@ impl<'a> Source<'a> {
 
     pub(crate) fn place(&self, origin: &Origin) -> Option<Place> {
         match origin {
-            Origin::Default => None,
+            Origin::Default | Origin::Kind(_) => None,
             Origin::Env(name) => Some(Place::Env { name: name.to_string() }),
             Origin::Flag(key) => Some(Place::Flag { key: key.to_string() }),
             Origin::File(span) => Some(Place::File(self.position(*span))),

@@ -56,6 +56,32 @@ impl Node {
         }
     }
 
+    /// The same as JSON text, with numbers and texts as they are spelled.
+    pub(crate) fn to_json_text(&self) -> String {
+        match &self.kind {
+            Kind::Redacted => REDACTED.to_owned(),
+            Kind::Scalar(scalar) => match scalar.typed() {
+                Typed::Null => "null".to_owned(),
+                Typed::Bool(value) => value.to_string(),
+                Typed::Unsigned(value) if scalar.text.starts_with("0x") || scalar.text.starts_with("0o") => {
+                    value.to_string()
+                }
+                Typed::Unsigned(_) | Typed::Signed(_) | Typed::Float(_) => json_number(&scalar.text),
+                Typed::Text(text) => quoted(text),
+            },
+            Kind::List(items) => {
+                let items: Vec<_> = items.iter().map(Self::to_json_text).collect();
+                format!("[{}]", items.join(","))
+            }
+            Kind::Map(map) => {
+                let member = |(name, entry): (&String, &super::Entry)| {
+                    format!("{}:{}", quoted(name), entry.value.to_json_text())
+                };
+                format!("{{{}}}", map.iter().map(member).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+
     fn block(&self, out: &mut String, depth: usize) {
         let pad = "  ".repeat(depth);
         // Writing to a String cannot fail.
@@ -106,6 +132,18 @@ impl Node {
     }
 }
 
+/// A number of YAML's core schema in JSON's spelling: no `+`, no leading zeros, digits around the point (RFC 8259, 6).
+fn json_number(text: &str) -> String {
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    let (mantissa, exponent) = unsigned.split_at(unsigned.find(['e', 'E']).unwrap_or(unsigned.len()));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{fraction}{exponent}")
+}
+
 fn inline(scalar: &Scalar) -> String {
     match scalar.typed() {
         Typed::Null => "null".to_owned(),
@@ -121,7 +159,7 @@ fn key(name: &str) -> String {
 /// True if the text needs no quotes to be read back as the same text. Quotes too often rather than too seldom.
 fn is_plain(text: &str) -> bool {
     let typed = Scalar::new(text.to_owned(), true);
-    let word = |c: char| c.is_ascii_alphanumeric() || "_-./+ ".contains(c);
+    let word = |c: char| c.is_ascii_alphanumeric() || "_-./+% ".contains(c);
     matches!(typed.typed(), Typed::Text(_))
         && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_')
         && !text.ends_with(' ')
@@ -146,12 +184,42 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_as_the_same() {
-        let text = "a: { b: [1, '1', x y, {c: d, e: [[], {}]}], 'k: 1': \"two\\nlines\" }\nn: ~\nt: 'true'\nu: http://h/\nv: 127.0.0.1:80\nw: '*'\n";
+        let text = "a: { b: [1, '1', x y, {c: d, e: [[], {}]}], 'k: 1': \"two\\nlines\" }\nn: ~\nt: 'true'\nu: http://h/\nv: 127.0.0.1:80\nw: '*'\nx: 20%\ny: '%'\n";
         let once = tree(text).to_yaml();
         assert_eq!(tree(&once).to_yaml(), once);
         assert_eq!(tree(&once).canonical(), tree(text).canonical());
         assert!(once.contains("t: \"true\""));
         assert!(once.contains("v: 127.0.0.1:80"));
+        assert!(once.contains("x: 20%\ny: \"%\""));
+    }
+
+    #[test]
+    fn json_text_keeps_the_spelling_of_numbers_and_texts() {
+        let text = "{ z: 1.10, a: ['1', 1e3, True, ~, x: y], big: 123456789012345678901234567890, \"q\\\"\": \"é\\n\" }";
+        let want = r#"{"z":1.10,"a":["1",1e3,true,null,{"x":"y"}],"big":123456789012345678901234567890,"q\"":"é\n"}"#;
+        assert_eq!(tree(text).to_json_text(), want);
+    }
+
+    #[test]
+    fn numbers_that_json_spells_otherwise_are_spelled_as_json_does() {
+        for (yaml, json) in [
+            ("0", "0"),
+            ("-0", "-0"),
+            ("-0.0", "-0.0"),
+            ("007", "7"),
+            ("+1", "1"),
+            (".5", "0.5"),
+            ("-.5E+3", "-0.5E+3"),
+            ("5.", "5"),
+            ("5.e2", "5e2"),
+            ("1e05", "1e05"),
+            ("1e999", "1e999"),
+            ("0x1f", "31"),
+            ("0o17", "15"),
+        ] {
+            assert_eq!(tree(&format!("[{yaml}]")).to_json_text(), format!("[{json}]"), "{yaml}");
+            serde_json::from_str::<&serde_json::value::RawValue>(json).unwrap();
+        }
     }
 
     #[test]

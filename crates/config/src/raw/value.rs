@@ -67,6 +67,24 @@ impl SizeText {
     }
 }
 
+/// `20%`, as a fraction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Percentage(pub(crate) f64);
+
+impl Percentage {
+    const EXPECTED: &str = "expected a percentage such as `20%` or `0.5%`";
+
+    fn parse(text: &str) -> Option<Self> {
+        let number = text.strip_suffix('%')?;
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        (digits(whole) && digits(fraction))
+            .then(|| number.parse().ok())
+            .flatten()
+            .map(|n: f64| Self(n / 100.0))
+    }
+}
+
 fn split_unit(text: &str) -> Option<(u64, &str)> {
     let unit = text.find(|c: char| !c.is_ascii_digit())?;
     Some((text.get(..unit)?.parse().ok()?, text.get(unit..)?))
@@ -109,6 +127,7 @@ macro_rules! text_values {
 text_values! {
     DurationText: "Duration", "^([0-9]+(ms|s|m|h|d)|\\$\\{.*\\})$";
     SizeText: "Size", "^([0-9]+(B|kB|KB|MB|GB|KiB|MiB|GiB)|\\$\\{.*\\})$";
+    Percentage: "Percentage", "^([0-9]+(\\.[0-9]+)?%|\\$\\{.*\\})$";
 }
 
 /// A secret and how the config came by it. The variants are chosen by the deserializer, see `de::SECRET`.
@@ -184,6 +203,21 @@ pub(crate) enum Stop {
     List(Vec<Field<String>>),
 }
 
+/// A JSON Schema written as YAML, as JSON text: numbers and texts as they are spelled. See `de::JSON`.
+#[derive(Deserialize)]
+#[serde(rename = "$json")]
+pub(crate) struct SchemaText(pub(crate) String);
+
+impl JsonSchema for SchemaText {
+    fn schema_name() -> Cow<'static, str> {
+        "JsonSchema".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A JSON Schema of an object.", "type": "object" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +234,17 @@ mod tests {
         }
         for text in ["10", "10mib", "10 MiB", "9999999999999999999GiB"] {
             assert_eq!(SizeText::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_need_their_sign() {
+        for (text, want) in [("0%", 0.0), ("20%", 0.2), ("0.5%", 0.005), ("100%", 1.0), ("250%", 2.5)] {
+            assert_eq!(Percentage::parse(text), Some(Percentage(want)), "{text}");
+        }
+        for text in ["", "%", "20", "0.2", "-1%", "+1%", "1e1%", ".5%", "5.%", "20 %", "20%%", "inf%", "NaN%"]
+        {
+            assert_eq!(Percentage::parse(text), None, "{text}");
         }
     }
 

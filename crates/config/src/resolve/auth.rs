@@ -24,7 +24,7 @@ impl Resolver<'_> {
         for field in raw_keys {
             let at = field.at;
             let name_at = field.as_ref().map_or(at, |raw| raw.name.at);
-            let Some((key, digest)) = field.get().and_then(|raw| self.key(raw, at)) else { continue };
+            let Some((key, digest)) = self.item(field).and_then(|raw| self.key(raw, at)) else { continue };
             if keys.iter().any(|other| other.name == key.name) {
                 let name = self.quoted(name_at, key.name.as_str());
                 self.record(self.fault(

@@ -80,7 +80,7 @@ impl Resolver<'_> {
         let mut right = !wrong;
         for field in list {
             let at = field.at;
-            let text = match field.get() {
+            let text = match self.item(field) {
                 Some(TargetText::Scalar(text)) => Some((text, at)),
                 Some(TargetText::Map(section)) => {
                     let target_at = section.target.at;
@@ -118,7 +118,7 @@ impl Resolver<'_> {
         let mut right = list.is_some();
         for field in list.unwrap_or_default() {
             let at = field.at;
-            let Some(name) = field.get() else {
+            let Some(name) = self.item(field) else {
                 right = false;
                 continue;
             };
@@ -142,6 +142,10 @@ impl Resolver<'_> {
             field if field.is_invalid() => None,
             field => self.parameters(field.get().unwrap_or_default()),
         };
+        let unsound = raw.tools.is_invalid();
+        let tools = raw.tools.get().unwrap_or_default();
+        let tool_policy = raw.tool_policy.get().and_then(|raw| self.tool_policy(raw, &tools));
+        let tools = self.tools(tools).filter(|_| !unsound);
         let history = raw.history.get().and_then(|raw| {
             // Its only value; another one has been reported.
             let raw::HistoryStore::Database = raw.store.get()?;
@@ -154,6 +158,8 @@ impl Resolver<'_> {
             prompt: prompt?,
             models: targets?,
             parameters: parameters?,
+            tools: tools?,
+            tool_policy: tool_policy?,
             history: history?,
             max_message_chars: usize::try_from(max_message_chars?).ok()?,
             max_answer_chars: usize::try_from(max_answer_chars?).ok()?,
@@ -228,24 +234,37 @@ impl Resolver<'_> {
     fn parameters(&self, raw: raw::Parameters) -> Option<Parameters> {
         let temperature = self.optional(raw.temperature, |value, at| self.within(value, at, 0.0..=2.0));
         let top_p = self.optional(raw.top_p, |value, at| self.within(value, at, 0.0..=1.0));
-        let max_tokens = self.optional(raw.max_tokens, |value, at| {
-            self.within(value, at, 1..=10_000_000).and_then(|value| u32::try_from(value).ok())
-        });
+        let count =
+            |value, at| self.within(value, at, 1..=10_000_000).and_then(|value| u32::try_from(value).ok());
+        let top_k = self.optional(raw.top_k, count);
+        let max_tokens = self.optional(raw.max_tokens, count);
         let frequency_penalty =
             self.optional(raw.frequency_penalty, |value, at| self.within(value, at, -2.0..=2.0));
         let presence_penalty =
             self.optional(raw.presence_penalty, |value, at| self.within(value, at, -2.0..=2.0));
         let seed = self.optional(raw.seed, |value, _| Some(value));
         let stop = self.optional(raw.stop, |stop, at| self.stop(stop, at));
+        let reasoning_effort = self.optional(raw.reasoning_effort, |word, at| self.effort(word, at));
         Some(Parameters {
             temperature: temperature?,
             top_p: top_p?,
+            top_k: top_k?,
             max_tokens: max_tokens?,
             frequency_penalty: frequency_penalty?,
             presence_penalty: presence_penalty?,
             seed: seed?,
             stop: stop?.unwrap_or_default(),
+            reasoning_effort: reasoning_effort?,
         })
+    }
+
+    /// A word: which ones a model knows is its provider's business, and they become more.
+    fn effort(&self, word: String, at: At) -> Option<String> {
+        if (1..=32).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase()) {
+            return Some(word);
+        }
+        let message = format!("expected a word such as `low` or `high`, found `{}`", self.quoted(at, &word));
+        self.refuse(at, Code::InvalidValue, message)
     }
 
     fn stop(&self, stop: Stop, at: At) -> Option<Vec<String>> {
@@ -253,7 +272,7 @@ impl Resolver<'_> {
         const MOST: usize = 4;
         let stop: Vec<String> = match stop {
             Stop::Scalar(text) => vec![text],
-            Stop::List(list) => list.into_iter().map(Field::get).collect::<Option<_>>()?,
+            Stop::List(list) => self.items(list)?,
         };
         if stop.len() > MOST || stop.iter().any(String::is_empty) {
             return self.refuse(

@@ -1,6 +1,7 @@
 //! What a provider is called with: its keys, as far as they are there, and headers.
 
 use http::{HeaderName, HeaderValue};
+use wire::provider::{Codec, Credential};
 
 use super::Resolver;
 use super::secrets::{Missing, Sourced};
@@ -96,12 +97,13 @@ impl Resolver<'_> {
     pub(super) fn headers(
         &self,
         table: Table<RawSecret>,
+        codec: &dyn Codec,
         authorized: bool,
     ) -> Option<Vec<(String, SecretRef)>> {
         let mut headers: Vec<(String, SecretRef)> = Vec::new();
         let mut right = true;
         for (key, field) in table.into_entries() {
-            let header = self.header(&key, field, authorized);
+            let header = self.header(&key, field, codec, authorized);
             right &= header.is_some();
             if let Some((name, value)) = header {
                 if headers.iter().any(|(other, _)| *other == name) {
@@ -117,7 +119,13 @@ impl Resolver<'_> {
         right.then_some(headers)
     }
 
-    fn header(&self, key: &Key, field: Field<RawSecret>, authorized: bool) -> Option<(String, SecretRef)> {
+    fn header(
+        &self,
+        key: &Key,
+        field: Field<RawSecret>,
+        codec: &dyn Codec,
+        authorized: bool,
+    ) -> Option<(String, SecretRef)> {
         /// Written by the client itself; a second one is an error or worse (RFC 9112, 6.1).
         const OURS: [&str; 13] = [
             "accept",
@@ -139,11 +147,12 @@ impl Resolver<'_> {
             return self.refuse(key.at, Code::InvalidValue, message);
         };
         let name = name.as_str();
-        if OURS.contains(&name) || name.starts_with("proxy-") {
+        let fixed = codec.headers().iter().any(|(fixed, _)| *fixed == name);
+        if OURS.contains(&name) || fixed || name.starts_with("proxy-") {
             return self.refuse(key.at, Code::Conflict, format!("header `{name}` is set by parapet itself"));
         }
-        if name == "authorization" && authorized {
-            let message = "header `authorization` is set from `api_key`";
+        if name == credential(codec) && authorized {
+            let message = format!("header `{name}` is set from `api_key`");
             self.record(self.fault(key.at, Code::Conflict, message).help("remove one of them"));
             return None;
         }
@@ -163,5 +172,18 @@ impl Resolver<'_> {
             self.warn_of_literal(at);
         }
         Some((name.to_owned(), secret))
+    }
+}
+
+/// True if a key is sent that the config does not know as one.
+pub(super) fn carry_a_key(headers: &[(String, SecretRef)], codec: &dyn Codec) -> bool {
+    headers.iter().any(|(name, _)| name == credential(codec) || name == "authorization")
+}
+
+/// The header that a key is sent in.
+fn credential(codec: &dyn Codec) -> &'static str {
+    match codec.credential() {
+        Credential::Bearer => "authorization",
+        Credential::Header(name) => name,
     }
 }

@@ -1,16 +1,19 @@
 //! Providers: which can be called, which are left out for want of a key, and which are wrong.
 
+use std::mem;
 use std::time::Duration;
 
 use domain::ProviderName;
 use indexmap::IndexMap;
+use wire::provider::{KeyUse, Kind};
 
 use super::Resolver;
-use super::credentials::Keys;
-use crate::config::{BaseUrl, Provider, ProviderKind, SimulatedSettings, Timeouts, Upstream};
-use crate::de::{Field, Key, Table};
-use crate::finding::{Code, Origin, printable};
-use crate::raw::{self, DurationText, Length};
+use super::credentials::{Keys, carry_a_key};
+use crate::config::{Provider, ProviderKind, Timeouts, Upstream};
+use crate::de::{Field, Key, Table, list};
+use crate::finding::{Code, did_you_mean, printable};
+use crate::kinds::NAMES;
+use crate::raw::{self, DurationText};
 use crate::unenforced;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -48,91 +51,83 @@ impl Resolver<'_> {
     }
 
     /// None if it is wrong, `Some(None)` if it is skipped.
-    fn provider(&self, raw: raw::Provider, key: &Key) -> Option<Option<Provider>> {
+    fn provider(&self, mut raw: raw::Provider, key: &Key) -> Option<Option<Provider>> {
         let kind = self.kind(&raw.kind, key)?;
-        let raw::Provider { base_url, api_key, api_keys, headers, timeouts, models, .. } = raw;
-        let models = self.optional(models, |models, _| self.listed(models));
-        if kind == raw::ProviderKind::Simulated {
-            let name = "a simulated provider";
-            self.no_effect(&base_url, "base_url", name);
-            self.no_effect(&api_key, "api_key", name);
-            self.no_effect(&api_keys, "api_keys", name);
-            self.no_effect(&headers, "headers", name);
-            self.no_effect(&timeouts, "timeouts", name);
-            let settings = self.simulated(raw.latency, raw.tokens_per_second, raw.length, raw.seed);
-            return Some(Some(Provider { kind: ProviderKind::Simulated(settings?), models: models? }));
+        let models = self.optional(mem::take(&mut raw.models), |models, _| self.listed(models));
+        let kind = match kind {
+            raw::ProviderKind::Simulated => ProviderKind::Simulated(self.simulated(raw)?),
+            raw::ProviderKind::Upstream(kind) => match self.upstream(kind, raw, key)? {
+                Some(upstream) => ProviderKind::Upstream { kind, upstream },
+                None => return Some(None),
+            },
+        };
+        Some(Some(Provider { kind, models: models? }))
+    }
+
+    /// As written; a name that is a kind has been filled in.
+    fn kind(&self, written: &Field<raw::ProviderKind>, key: &Key) -> Option<raw::ProviderKind> {
+        if !written.is_absent() {
+            return written.as_ref().copied();
         }
+        if self.decoding.is_misspelt("kind", key.at) {
+            return None;
+        }
+        let name = key.text.as_str();
+        if unenforced::is_value(&["providers", name, "kind"], name) {
+            let message =
+                format!("providers of the kind `{name}` are not supported by this version of parapet yet");
+            let help = "if it speaks OpenAI's API, set `kind: openai-compatible` and `base_url`";
+            self.record(self.fault(key.at, Code::NotEnforced, message).help(help));
+            return None;
+        }
+        let message = format!("`kind` is not set, and `{}` is not a kind", printable(name));
+        let help = did_you_mean(name, NAMES)
+            .unwrap_or_else(|| format!("set `kind` to one of {}", list(&NAMES, "or")));
+        self.record(self.fault(key.at, Code::MissingKey, message).help(help));
+        None
+    }
+
+    pub(super) fn no_effect<T>(&self, field: &Field<T>, key: &str, name: &str) {
+        if !field.is_absent() && !self.decoding.origin(field.at).is_default() {
+            self.record(self.fault(field.at, Code::NoEffect, format!("`{key}` has no effect on {name}")));
+        }
+    }
+
+    /// An account at a service; `Some(None)` if it is skipped.
+    fn upstream(&self, kind: &'static Kind, raw: raw::Provider, key: &Key) -> Option<Option<Upstream>> {
         let name = "a provider that is not simulated";
+        self.no_effect(&raw.mood, "mood", name);
+        self.no_effect(&raw.faults, "faults", name);
         self.no_effect(&raw.latency, "latency", name);
         self.no_effect(&raw.tokens_per_second, "tokens_per_second", name);
         self.no_effect(&raw.length, "length", name);
         self.no_effect(&raw.seed, "seed", name);
 
-        let own_url = self.decoding.origin(base_url.at) != Origin::Default;
-        let url = self.base_url(base_url, key);
-        let keys = self.keys(api_key, api_keys, key);
+        let usual_url = self.decoding.origin(raw.base_url.at).is_default();
+        let api_version = self.api_version(raw.api_version, kind);
+        let version = api_version.as_ref().and_then(Option::as_deref);
+        let url = self.base_url(raw.base_url, version, kind, key);
+        let keys = self.keys(raw.api_key, raw.api_keys, key);
         let authorized = matches!(keys, Some(Keys::Some(_)));
-        let headers = self.headers(headers.get().unwrap_or_default(), authorized);
-        let timeouts = timeouts.get().and_then(|raw| self.timeouts(raw));
+        let headers = self.headers(raw.headers.get().unwrap_or_default(), kind.codec, authorized);
+        let timeouts = raw.timeouts.get().and_then(|raw| self.timeouts(raw));
         let keys = match keys? {
             Keys::Some(keys) => keys,
             Keys::Empty => return Some(None),
             Keys::None if self.decoding.is_misspelt("api_key", key.at) => return None,
-            Keys::None if kind == raw::ProviderKind::Openai && !own_url => {
-                let help = "set it to `{ env: OPENAI_API_KEY }`, for example";
-                self.record(self.fault(key.at, Code::MissingKey, "`api_key` is not set").help(help));
-                return None;
+            Keys::None => {
+                // Somebody else's address may want none, and a token may be sent as a header.
+                let wanted = kind.key == KeyUse::Required && (usual_url || kind.base_url.is_none());
+                if wanted && headers.as_deref().is_some_and(|headers| !carry_a_key(headers, kind.codec)) {
+                    let help = format!("set it to `{{ env: {} }}`, for example", variable(kind));
+                    self.record(self.fault(key.at, Code::MissingKey, "`api_key` is not set").help(help));
+                    return None;
+                }
+                Vec::new()
             }
-            Keys::None => Vec::new(),
         };
-        let upstream = Upstream { base_url: url?, keys, headers: headers?, timeouts: timeouts? };
-        let kind = match kind {
-            raw::ProviderKind::Openai => ProviderKind::OpenAi(upstream),
-            _ => ProviderKind::OpenAiCompatible(upstream),
-        };
-        Some(Some(Provider { kind, models: models? }))
-    }
-
-    fn kind(&self, kind: &Field<raw::ProviderKind>, key: &Key) -> Option<raw::ProviderKind> {
-        if kind.is_invalid() {
-            return None;
-        }
-        if let Some(kind) = kind.as_ref() {
-            return Some(*kind);
-        }
-        match key.text.as_str() {
-            "openai" => Some(raw::ProviderKind::Openai),
-            "openai-compatible" => Some(raw::ProviderKind::OpenaiCompatible),
-            "simulated" => Some(raw::ProviderKind::Simulated),
-            name if unenforced::is_value(&["providers", name, "kind"], name) => {
-                let message = format!(
-                    "providers of the kind `{name}` are not supported by this version of parapet yet"
-                );
-                let help = "if it speaks OpenAI's API, set `kind: openai-compatible` and `base_url`";
-                self.record(self.fault(key.at, Code::NotEnforced, message).help(help));
-                None
-            }
-            name => {
-                let message = format!("`kind` is not set, and `{}` is not a kind", printable(name));
-                let help = "set `kind` to `openai`, `openai-compatible` or `simulated`";
-                self.record(self.fault(key.at, Code::MissingKey, message).help(help));
-                None
-            }
-        }
-    }
-
-    fn no_effect<T>(&self, field: &Field<T>, key: &str, name: &str) {
-        if !field.is_absent() && self.decoding.origin(field.at) != Origin::Default {
-            self.record(self.fault(field.at, Code::NoEffect, format!("`{key}` has no effect on {name}")));
-        }
-    }
-
-    fn base_url(&self, field: Field<String>, key: &Key) -> Option<BaseUrl> {
-        let at = field.at;
-        match self.required(field, "base_url", key.at)?.parse() {
-            Ok(url) => Some(url),
-            Err(error) => self.refuse(at, Code::InvalidValue, format!("{error}")),
-        }
+        let (base_url, api_version) = (url?, api_version?);
+        Some(Some(Upstream { base_url, api_version, keys, headers: headers?, timeouts: timeouts? }))
     }
 
     fn timeouts(&self, raw: raw::Timeouts) -> Option<Timeouts> {
@@ -149,8 +144,8 @@ impl Resolver<'_> {
         let unary = self.duration(raw.unary, bounds);
         for (value, at) in inner {
             // A default above a short `total` is harmless; what somebody wrote is meant.
-            let meant = self.decoding.origin(at) != Origin::Default
-                && self.decoding.origin(total_at) != Origin::Default;
+            let meant =
+                !self.decoding.origin(at).is_default() && !self.decoding.origin(total_at).is_default();
             if let (Some(DurationText(value)), Some(total)) = (value, total)
                 && value > total
                 && meant
@@ -169,49 +164,6 @@ impl Resolver<'_> {
         })
     }
 
-    fn simulated(
-        &self,
-        latency: Field<DurationText>,
-        tokens_per_second: Field<f64>,
-        length: Field<Length>,
-        seed: Field<u64>,
-    ) -> Option<SimulatedSettings> {
-        const MOST_WORDS: u64 = 10_000;
-        let latency = self.duration(latency, Duration::ZERO..=Duration::from_secs(600));
-        let at = tokens_per_second.at;
-        let tokens_per_second =
-            tokens_per_second.get().and_then(|rate| self.within(rate, at, 0.1..=1_000_000.0));
-        let at = length.at;
-        let length = length.get().and_then(|length| {
-            let (least, most) = match length {
-                Length::Scalar(words) => (words, words),
-                Length::List(bounds) => {
-                    let bounds: Option<Vec<u64>> = bounds.into_iter().map(Field::get).collect();
-                    let Ok([least, most]) = <[u64; 2]>::try_from(bounds?) else {
-                        return self.refuse(
-                            at,
-                            Code::InvalidValue,
-                            "expected the least and the most words, such as `[20, 60]`",
-                        );
-                    };
-                    (least, most)
-                }
-            };
-            if least > most {
-                return self.refuse(at, Code::InvalidValue, "expected the least words before the most");
-            }
-            let least = self.within(least, at, 1..=MOST_WORDS)?;
-            let most = self.within(most, at, 1..=MOST_WORDS)?;
-            Some(u32::try_from(least).ok()?..=u32::try_from(most).ok()?)
-        });
-        Some(SimulatedSettings {
-            latency: latency?,
-            tokens_per_second: tokens_per_second?,
-            length: length?,
-            seed: seed.get()?,
-        })
-    }
-
     fn listed(&self, models: Vec<Field<String>>) -> Option<Vec<String>> {
         let mut listed: Vec<String> = Vec::new();
         let mut right = true;
@@ -227,6 +179,14 @@ impl Resolver<'_> {
             }
         }
         right.then_some(listed)
+    }
+}
+
+/// The variable that holds the key by convention: that of the provider's own SDK where it has one.
+fn variable(kind: &Kind) -> String {
+    match kind.name {
+        "azure" => "AZURE_OPENAI_API_KEY".to_owned(),
+        name => format!("{}_API_KEY", name.replace('-', "_").to_uppercase()),
     }
 }
 

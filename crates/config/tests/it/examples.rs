@@ -1,6 +1,6 @@
 //! The configs that the documentation shows, and what they come to.
 
-use parapet_config::{AuthMode, Durability, KeySecret, ProviderKind, SecretRef};
+use parapet_config::{AuthMode, Durability, KeySecret, SecretRef};
 
 use crate::support::{Case, notices};
 
@@ -33,16 +33,40 @@ providers:
     api_keys: [{ file: /run/secrets/openai_1 }, { env: OPENAI_API_KEY_2 }]
     headers: { OpenAI-Organization: org-1, X-Trace: "${env:TRACE}" }
     timeouts: { connect: 3s, first_event: 10s, between_events: 60s, total: 600s, unary: 30s }
+  claude: { kind: anthropic, api_key: { env: ANTHROPIC_API_KEY } }
+  work:
+    kind: azure
+    base_url: https://acme.openai.azure.com
+    api_version: 2024-10-21
+    api_key: { env: AZURE_OPENAI_API_KEY }
+  groq: { api_key: { env: GROQ_API_KEY } }
+  ollama: {}
   local: { kind: openai-compatible, base_url: "http://inference.models.svc/v1", models: [llama-3.1-8b] }
-  slow: { kind: simulated, latency: 2s, tokens_per_second: 5, length: 80, seed: 7 }
+  slow:
+    kind: simulated
+    mood: slow
+    faults: { rate: 2.5%, kinds: [overloaded, cut] }
+    latency: 2s
+    tokens_per_second: 5
+    length: 80
+    seed: 7
 models:
   smart: { targets: [openai/gpt-4o, { target: slow/any }], strategy: priority }
   cheap: { targets: [openai/gpt-4o-mini, local/llama-3.1-8b] }
 agents:
   support:
     prompt: You help.
-    models: [smart, cheap, openai/gpt-4o, simulated/last/resort]
-    parameters: { max_tokens: 500, temperature: 0.7, stop: END }
+    models: [smart, claude/claude-sonnet-4-5, cheap, openai/gpt-4o, simulated/last/resort]
+    parameters: { max_tokens: 500, temperature: 0.7, top_k: 40, stop: END, reasoning_effort: low }
+    tools:
+      find_order:
+        description: Finds an order by its number.
+        parameters:
+          type: object
+          properties: { number: { type: string, pattern: "^[A-Z]{2}[0-9]+$" }, limit: { type: integer, maximum: 1.50 } }
+          required: [number]
+      time: {}
+    tool_policy: { tool_choice: auto, max_rounds: 3, max_tool_calls_per_turn: 4, blocklist: ["delete_*"] }
     history: { store: database, max_messages: 12 }
 storage:
   data_dir: /var/lib/parapet
@@ -57,6 +81,9 @@ telemetry: { logs: { level: debug, format: text }, metrics: { path: /prometheus 
 pub(crate) fn large() -> Case {
     Case::new(LARGE)
         .env("OPENAI_API_KEY_2", "sk-two")
+        .env("ANTHROPIC_API_KEY", "sk-three")
+        .env("AZURE_OPENAI_API_KEY", "four")
+        .env("GROQ_API_KEY", "gsk_five")
         .env("TRACE", "t1")
         .env("APP_KEY", "0123456789abcdef0123")
         .file("/run/secrets/openai_1", "sk-one\n")
@@ -90,7 +117,9 @@ fn the_smallest_file_works_with_and_without_a_key() {
     let with = Case::new(SMALLEST).env("OPENAI_API_KEY", "sk-x").loaded();
     assert_eq!(notices(&with), <[&str; 0]>::default());
     assert_eq!(targets(&with), ["openai/gpt-4o-mini", "simulated/support"]);
-    let ProviderKind::OpenAi(openai) = &with.config.providers["openai"].kind else { panic!("openai") };
+    let kind = &with.config.providers["openai"].kind;
+    assert_eq!(kind.as_str(), "openai");
+    let openai = kind.upstream().unwrap();
     assert_eq!(openai.base_url.to_string(), "https://api.openai.com/v1");
     assert!(matches!(&openai.keys[..], [SecretRef::Env { name }] if name == "OPENAI_API_KEY"));
 }

@@ -21,10 +21,13 @@ providers:
     api_key: { env: OPENAI_API_KEY, vault: { path: x } }
     timeouts: { first_event: 10s, total: 5s }
     retry: { max_attempts: 3 }
-  claude: { kind: anthropic }
+  cloud: { kind: bedrock }
+  claud: { kind: antropic }
+  groq: {}
+  work: { kind: azure }
   local: { kind: openai-compatible }
   far: { kind: openai-compatible, base_url: "ftp://host", headers: { Host: x, "a b": y } }
-  sim: { kind: simulated, latency: 1s, base_url: http://x, length: [60, 20] }
+  sim: { kind: simulated, latency: 1s, base_url: http://x, length: [60, 20], mood: sad, faults: { rate: 20 } }
 models:
   smart: { targets: [opena/gpt-4o, simulated/x, nothing], strategy: cheapest }
   support: { targets: [simulated/x] }
@@ -39,6 +42,11 @@ agents:
     parameters: { temperature: hot, top_p: 7, max_tokens: 0 }
     history: { store: redis, max_messages: 12 }
     max_answer_chars: -1
+    tools:
+      "find order": {}
+      delete_order: { parameters: { type: string } }
+      search: { http: { url: https://x }, parameters: { properties: { query: string } } }
+    tool_policy: { max_rounds: 101, blocklist: ["delete_*"] }
 auth:
   mode: requird
   keys:
@@ -81,8 +89,31 @@ fn one_mistake_is_one_fault() {
         "server: []",
         "providers: 1\nagents: { a: { prompt: p, models: [openai/m] } }",
         "auth: { keys: { name: x } }",
+        "providers: { mine: { knd: openai, base_url: http://h/v1 } }",
+        "providers: { mine: { kind: opnai, base_url: http://h/v1 } }",
+        "providers: { groq: { api_kye: x } }",
+        "providers: { groq: { headers: { Authorization: { env: NONE } } } }",
+        "providers: { azure: { base_ulr: https://a.openai.azure.com, api_key: { env: KEY } } }",
+        "agents: { a: { prompt: p, models: [simulated/x], tools: [t] } }",
+        "agents: { a: { prompt: p, models: [simulated/x], tools: { t: { parameters: [x] } } } }",
+        "agents: { a: { prompt: p, models: [simulated/x], tool_policy: { max_round: 1 } } }",
     ] {
-        assert_eq!(Case::new(format!("version: 1\n{text}")).codes().len(), 1, "{text}");
+        let case = Case::new(format!("version: 1\n{text}")).env("KEY", "k");
+        assert_eq!(case.codes().len(), 1, "{text}: {}", case.rendered());
+    }
+}
+
+#[test]
+fn nothing_is_not_an_item_of_a_list() {
+    for text in [
+        "agents: { a: { prompt: p, models: [~] } }",
+        "models: { a: { targets: [~, simulated/x] } }",
+        "agents: { a: { prompt: p, models: [simulated/x], parameters: { stop: [~] } } }",
+        "providers: { simulated: { length: [~, 3] } }",
+        "providers: { simulated: { faults: { rate: 1%, kinds: [cut, ~] } } }",
+        "auth: { keys: [~] }",
+    ] {
+        assert_eq!(Case::new(format!("version: 1\n{text}")).codes(), ["wrong-type"], "{text}");
     }
 }
 
@@ -111,6 +142,14 @@ fn what_is_not_enforced_is_refused_by_name() {
             "agents.a.history.ttl",
             "agents: { a: { history: { ttl: 24h }, prompt: p, models: [simulated/a] } }",
         ),
+        (
+            "agents.a.tools.t.http",
+            "agents: { a: { tools: { t: { http: { url: x } } }, prompt: p, models: [simulated/a] } }",
+        ),
+        (
+            "agents.a.tools.t.mcp",
+            "agents: { a: { tools: { t: { mcp: x } }, prompt: p, models: [simulated/a] } }",
+        ),
         ("storage.redis", "storage: { redis: { url: x } }"),
         ("storage.database.url", "storage: { database: { url: x } }"),
         ("budgets", "budgets: []"),
@@ -123,7 +162,11 @@ fn what_is_not_enforced_is_refused_by_name() {
         assert_eq!(faults[0].code.as_str(), "not-enforced", "{key}");
         assert_eq!(faults[0].message, format!("`{key}` is not enforced by this version of parapet yet"));
     }
-    assert_eq!(Case::new("version: 1\nproviders: { gemini: { api_key: x } }").codes(), ["not-enforced"]);
+    assert_eq!(Case::new("version: 1\nproviders: { bedrock: { api_key: x } }").codes(), ["not-enforced"]);
+    assert_eq!(
+        Case::new("version: 1\nproviders: { a: { kind: vertex, api_key: x } }").codes(),
+        ["not-enforced"]
+    );
     assert_eq!(Case::builtin().env("PARAPET_PROFILE", "production").codes(), ["not-enforced"]);
 }
 

@@ -1,6 +1,8 @@
 //! What `load` promises, seen from outside.
 
 #[cfg(test)]
+mod agents;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod faults;
@@ -9,6 +11,10 @@ mod layers;
 #[cfg(test)]
 mod never_panics;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod secrecy;
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod support;

@@ -30,7 +30,7 @@ impl AnswerBody {
             Self::Http { answer, .. } => {
                 answer.poll_data(cx).map(|next| next.map(|r| r.map_err(Failure::from)))
             }
-            Self::Simulated(player) => player.poll_data(cx).map(|next| next.map(Ok)),
+            Self::Simulated(player) => player.poll_data(cx),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use domain::ProviderName;
@@ -40,7 +40,7 @@ pub(crate) struct Key {
 
 enum Via {
     Network(Box<Network>),
-    Simulated { settings: simulated::Settings, clock: Arc<dyn domain::Clock> },
+    Simulated { settings: simulated::Settings, clock: Arc<dyn domain::Clock>, attempts: AtomicU64 },
 }
 
 struct Network {
@@ -121,11 +121,12 @@ pub(crate) struct NetworkParts {
     pub(crate) api_version: Option<String>,
 }
 
-/// The simulated provider is as slow as its settings say.
+/// The simulated provider is as slow as its settings say. Within a stream a word takes 40 s at the slowest rate, so
+/// that longer silence is a stall.
 const UNHURRIED: config::Timeouts = config::Timeouts {
     connect: Duration::from_secs(3),
     first_event: Duration::from_secs(600),
-    between_events: Duration::from_secs(600),
+    between_events: Duration::from_secs(60),
     total: Duration::from_secs(3600),
     unary: Duration::from_secs(3600),
 };
@@ -193,7 +194,7 @@ impl Endpoint {
             codec: &wire::openai::OPENAI,
             keys: vec![Key { header: None }],
             next_key: AtomicUsize::new(0),
-            via: Via::Simulated { settings, clock },
+            via: Via::Simulated { settings, clock, attempts: AtomicU64::new(0) },
         }
     }
 
@@ -226,13 +227,18 @@ impl Endpoint {
                 let to = Sent { method: Method::POST, path, accept, headers, body: body.clone() };
                 network.call(self.timeouts.connect, key, to, framing).await
             }
-            Via::Simulated { settings, clock } => {
-                let script = simulated::answer(settings, clock.now().seconds(), &question.body);
+            Via::Simulated { settings, clock, attempts } => {
+                let nonce = attempts.fetch_add(1, Ordering::Relaxed);
+                let script = match question.operation {
+                    Operation::Embed => simulated::embeddings(settings, nonce, &question.body)?,
+                    _ => simulated::answer(settings, clock.now().seconds(), nonce, &question.body)?,
+                };
                 tokio::time::sleep(script.first_after).await;
                 let status = StatusCode::from_u16(script.status).unwrap_or(StatusCode::OK);
                 let is_stream = script.content_type.starts_with("text/event-stream");
+                let retry_after = script.retry_after;
                 let body = AnswerBody::Simulated(Box::new(Player::new(script)));
-                Ok(Exchanged { status, is_stream, is_encoded: false, length: None, retry_after: None, body })
+                Ok(Exchanged { status, is_stream, is_encoded: false, length: None, retry_after, body })
             }
         }
     }

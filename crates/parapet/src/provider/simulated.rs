@@ -1,29 +1,36 @@
 //! The simulated provider: an OpenAI-compatible upstream in this very process, for those who have no key yet.
 //!
-//! It takes the bytes of a chat request as they would go over the network and gives back bytes of OpenAI's
-//! dialect, so that everything between caller and provider does the same work as with a real one. Its text is
-//! made up from templates, but about the prompt; tools, structured output, `stop`, limits, `n` and log
-//! probabilities are honoured, and usage is counted.
+//! It takes the bytes of a request as they would go over the network and gives back bytes of OpenAI's dialect, so
+//! that everything between caller and provider does the same work as with a real one. Its text is made up from
+//! templates, but about the prompt; tools, structured output, `stop`, limits, `n`, log probabilities and reasoning
+//! effort are honoured, and usage is counted. [`Mood`]s and [`Faults`] show what real providers do on other days.
 //!
-//! Pure: it reads no clock and does no I/O. [`answer`] returns a [`Script`] of bytes and waits that the
-//! executor plays. The same settings and the same request give the same bytes, apart from `created`; streamed
-//! or not, the answer is the same.
+//! Pure: it reads no clock and does no I/O. [`answer`] and [`embeddings`] return a [`Script`] of bytes and waits
+//! that the executor plays. The same settings and the same request give the same bytes, apart from `created` and
+//! unless chance makes the attempt fail; streamed or not, the answer is the same.
 
 mod dice;
+mod embeddings;
+mod fault;
 mod json;
 mod known;
+mod mood;
+mod odds;
 mod openings;
 mod pattern;
 mod persona;
 mod phrases;
 mod prompt;
 mod request;
+mod said;
 mod schema;
 mod script;
 mod shape;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
+mod thought;
 mod tokens;
 mod tools;
 mod values;
@@ -33,14 +40,21 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use self::dice::{Dice, Fingerprint};
+pub(crate) use self::embeddings::embeddings;
+pub(crate) use self::fault::{Fault, Faults, Unreachable};
 use self::json::Json;
+use self::mood::Conduct;
+pub(crate) use self::mood::Mood;
+use self::odds::Odds;
 use self::persona::Persona;
 use self::prompt::Prompt;
-use self::request::{Format, Request};
+use self::request::{Effort, Format, Request};
+use self::said::{Answer, Said};
 use self::schema::Optional;
-pub(crate) use self::script::Script;
-use self::script::{Answer, Head, Odds, Pace};
-use self::shape::Usage;
+use self::script::Head;
+pub(crate) use self::script::{End, Script};
+use self::shape::{Error, Usage};
+use self::stream::Stream;
 use self::values::Values;
 
 /// How the simulated provider behaves.
@@ -54,31 +68,63 @@ pub(crate) struct Settings {
     /// word are as short as they are, and a shorter limit in the prompt comes first.
     pub(crate) length: RangeInclusive<u32>,
     pub(crate) seed: u64,
+    /// Of the models whose name is neither a mood nor a fault.
+    pub(crate) mood: Mood,
+    /// What happens to any attempt, by chance.
+    pub(crate) faults: Faults,
 }
 
 /// The answer to the body of a `POST /v1/chat/completions`, `created` being the time in unix seconds.
-pub(crate) fn answer(settings: &Settings, created: i64, request_body: &[u8]) -> Script {
+///
+/// `nonce` is another number for every attempt: chance lets one fail and the next succeed by it.
+///
+/// # Errors
+/// If the attempt is to fail before it reaches anybody.
+pub(crate) fn answer(
+    settings: &Settings,
+    created: i64,
+    nonce: u64,
+    request_body: &[u8],
+) -> Result<Script, Unreachable> {
     let request = match Request::read(request_body) {
         Ok(request) => request,
-        Err(fault) => return Script::fault(&fault),
+        Err(invalid) => return Ok(Script::error(400, &Error::from(&invalid))),
     };
+    let conduct = Conduct::of(settings, &request.model, nonce);
+    fault::befall(conduct.fault, || compose(settings, created, &conduct, request))
+}
+
+fn compose(settings: &Settings, created: i64, conduct: &Conduct, request: Request) -> Script {
     let fingerprint = fingerprint(settings, &request);
     let prompt = Prompt::read(&request);
-    let persona = Persona::of(&request);
-    let values = Values::of(&prompt);
+    let speaker = Speaker {
+        mood: conduct.mood,
+        length: conduct.length(settings),
+        persona: Persona::of(&request),
+        values: Values::of(&prompt),
+        prompt,
+        request: &request,
+    };
     let mut answers = Vec::with_capacity(request.choices);
     for choice in 0..request.choices {
-        let mut dice = fingerprint.number(choice as u64).dice();
-        let mut answer = choice_of(settings, &request, &prompt, &persona, &values, &mut dice);
-        cut_at_stop(&mut answer, &request.stop);
+        let fingerprint = fingerprint.number(choice as u64);
+        // Dice of its own for the thought: with or without it, the answer is the same.
+        let said = speaker.say(&mut fingerprint.dice());
+        let thought = speaker.think(&said, &mut fingerprint.text("thought").dice());
+        let mut answer = Answer::new(thought, said);
+        answer.stop_at(&request.stop);
         if let Some(limit) = request.max_tokens {
             answer.limit(limit);
         }
+        if conduct.filtered {
+            answer.filter();
+        }
         answers.push(answer);
     }
-    let usage = Usage::new(tokens::of_prompt(&request), answers.iter().map(Answer::tokens).sum());
+    let total = |tokens: fn(&Answer) -> u64| answers.iter().map(tokens).sum();
+    let usage = Usage::new(tokens::of_prompt(&request), total(Answer::tokens), total(Answer::thought_tokens));
     let odds = request.logprobs.map(|alternatives| Odds { alternatives, seed: fingerprint });
-    let pace = Pace { latency: settings.latency, tokens_per_second: settings.tokens_per_second };
+    let pace = conduct.pace(settings);
     let head = Head {
         id: format!("chatcmpl-sim{}", fingerprint.text("id").dice().tag(24)),
         model: request.model,
@@ -86,7 +132,8 @@ pub(crate) fn answer(settings: &Settings, created: i64, request_body: &[u8]) -> 
         fingerprint: "fp_simulated".to_owned(),
     };
     if request.stream {
-        Script::stream(head, answers, request.include_usage.then_some(usage), odds, pace)
+        let usage = request.include_usage.then_some(usage);
+        Script::stream(Stream::new(head, answers, usage, odds, pace), pace.latency)
     } else {
         Script::unary(&head, &answers, usage, odds, pace)
     }
@@ -112,29 +159,43 @@ fn fingerprint(settings: &Settings, request: &Request) -> Fingerprint {
     fingerprint
 }
 
-fn choice_of(
-    settings: &Settings,
-    request: &Request,
-    prompt: &Prompt<'_>,
-    persona: &Persona,
-    values: &Values,
-    dice: &mut Dice,
-) -> Answer {
-    let calls = tools::calls(request, values, dice);
-    if !calls.is_empty() {
-        return Answer { text: None, calls, finish: "tool_calls" };
-    }
-    let text = match &request.format {
-        Format::Schema(schema) => {
-            schema::value(schema, &mut values.clone(), Optional::Include, dice).to_string()
+/// Who answers what.
+struct Speaker<'a> {
+    mood: Mood,
+    length: text::Length,
+    persona: Persona,
+    values: Values,
+    prompt: Prompt<'a>,
+    request: &'a Request,
+}
+
+impl Speaker<'_> {
+    fn say(&self, dice: &mut Dice) -> Said {
+        if self.mood == Mood::Refusal {
+            return Said::Refusal(format!("{}\n\n{}", dice.pick(phrases::REFUSALS), phrases::REFUSAL_NOTE));
         }
-        Format::Object => object(&mut values.clone(), dice).to_string(),
-        Format::Text => match tools::findings(request, dice) {
-            Some(findings) => findings,
-            None => text::write(prompt, persona, &settings.length, dice),
-        },
-    };
-    Answer { text: Some(text), calls: Vec::new(), finish: "stop" }
+        let calls = tools::calls(self.request, &self.values, self.mood == Mood::Tools, dice);
+        if !calls.is_empty() {
+            return Said::Calls(calls);
+        }
+        Said::Text(match &self.request.format {
+            Format::Schema(schema) => {
+                schema::value(schema, &mut self.values.clone(), Optional::Include, dice).to_string()
+            }
+            Format::Object => object(&mut self.values.clone(), dice).to_string(),
+            Format::Text => match tools::findings(self.request, dice) {
+                Some(findings) => findings,
+                None => text::write(&self.prompt, &self.persona, &self.length, dice),
+            },
+        })
+    }
+
+    /// What goes before `said`; empty if the model does not reason.
+    fn think(&self, said: &Said, dice: &mut Dice) -> String {
+        let usual = if self.mood == Mood::Reasoning { Effort::Medium } else { Effort::None };
+        let effort = self.request.reasoning_effort.unwrap_or(usual);
+        thought::think(self.request, &self.prompt, effort, said, dice)
+    }
 }
 
 /// An object for the mode without a schema: with the members that the prompt names, else with usual ones.
@@ -153,13 +214,4 @@ fn object(values: &mut Values, dice: &mut Dice) -> Json {
         (name, value)
     });
     Json::Map(members.collect())
-}
-
-/// Ends the text before the first of the stop sequences.
-fn cut_at_stop(answer: &mut Answer, stop: &[String]) {
-    if let Some(text) = &mut answer.text
-        && let Some(end) = stop.iter().filter_map(|stop| text.find(stop.as_str())).min()
-    {
-        text.truncate(end);
-    }
 }

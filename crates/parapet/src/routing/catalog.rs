@@ -10,7 +10,7 @@ use domain::{Clock, ProviderName};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use tokio_rustls::TlsConnector;
-use wire::call::Parameters;
+use wire::call::{Json, Parameters, Tool, ToolChoice};
 
 use crate::agents::Agent;
 use crate::agents::tools::{Policy, Toolbox};
@@ -76,10 +76,7 @@ impl Catalog {
                 name: name.clone(),
                 prompt: agent.prompt.clone(),
                 parameters: parameters(&agent.parameters),
-                tools: Toolbox {
-                    tools: Vec::new(),
-                    policy: Policy { choice: None, max_rounds: 5, max_calls: 10, blocklist: Vec::new() },
-                },
+                tools: toolbox(agent)?,
                 history: agent.history.max_messages,
                 max_message_chars: agent.max_message_chars,
                 max_answer_chars: agent.max_answer_chars,
@@ -171,11 +168,15 @@ fn endpoint(
                 tokens_per_second: settings.tokens_per_second,
                 length: settings.length.clone(),
                 seed: settings.seed,
+                mood: mood(settings.mood),
+                faults: simulated::Faults {
+                    rate: settings.faults.rate,
+                    kinds: settings.faults.kinds.iter().copied().map(fault).collect(),
+                },
             };
             return Ok(Endpoint::simulated(name.clone(), settings, Arc::clone(clock)));
         }
-        ProviderKind::OpenAi(upstream) => ("openai", upstream),
-        ProviderKind::OpenAiCompatible(upstream) => ("openai-compatible", upstream),
+        ProviderKind::Upstream { kind, upstream } => (*kind, upstream),
     };
     let whose = format!("providers.{name}");
     let keys =
@@ -193,10 +194,55 @@ fn endpoint(
         authority: base.authority(),
         base_path: base.path().to_owned(),
         headers,
-        api_version: None,
+        api_version: upstream.api_version.clone(),
     };
-    let kind = wire::provider::kind(kind).ok_or_else(|| anyhow::anyhow!("no kind {kind}"))?;
     Ok(Endpoint::network(name.clone(), kind, upstream.timeouts, &keys, parts, Arc::clone(clock))?)
+}
+
+const fn mood(mood: config::Mood) -> simulated::Mood {
+    match mood {
+        config::Mood::Friendly => simulated::Mood::Friendly,
+        config::Mood::Slow => simulated::Mood::Slow,
+        config::Mood::Flaky => simulated::Mood::Flaky,
+        config::Mood::Long => simulated::Mood::Long,
+        config::Mood::Reasoning => simulated::Mood::Reasoning,
+        config::Mood::Tools => simulated::Mood::Tools,
+        config::Mood::Refusal => simulated::Mood::Refusal,
+    }
+}
+
+const fn fault(kind: config::FaultKind) -> simulated::Fault {
+    match kind {
+        config::FaultKind::Error => simulated::Fault::Error,
+        config::FaultKind::Overloaded => simulated::Fault::Overloaded,
+        config::FaultKind::RateLimited => simulated::Fault::RateLimited,
+        config::FaultKind::Refused => simulated::Fault::Refused,
+        config::FaultKind::Stall => simulated::Fault::Stall,
+        config::FaultKind::Cut => simulated::Fault::Cut,
+        config::FaultKind::Malformed => simulated::Fault::Malformed,
+        config::FaultKind::ErrorEvent => simulated::Fault::ErrorEvent,
+    }
+}
+
+fn toolbox(agent: &config::Agent) -> anyhow::Result<Toolbox> {
+    let tool = |tool: &config::Tool| -> anyhow::Result<Tool> {
+        Ok(Tool {
+            name: tool.name.clone(),
+            description: tool.description.clone(),
+            schema: Some(Json::new(tool.parameters.clone())?),
+            strict: None,
+        })
+    };
+    let config::ToolPolicy { tool_choice, max_rounds, max_tool_calls_per_turn, blocklist } =
+        &agent.tool_policy;
+    let choice = tool_choice.map(|choice| match choice {
+        config::ToolChoice::Auto => ToolChoice::Auto,
+        config::ToolChoice::Required => ToolChoice::Required,
+        config::ToolChoice::None => ToolChoice::None,
+    });
+    let blocklist = blocklist.clone();
+    let policy = Policy { choice, max_rounds: *max_rounds, max_calls: *max_tool_calls_per_turn, blocklist };
+    Ok(Toolbox { tools: agent.tools.iter().map(tool).collect::<anyhow::Result<_>>()?, policy })
 }
 
 fn parameters(config: &config::Parameters) -> Parameters {
@@ -208,6 +254,8 @@ fn parameters(config: &config::Parameters) -> Parameters {
         presence_penalty: config.presence_penalty,
         seed: config.seed,
         stop: config.stop.clone(),
+        top_k: config.top_k.map(u64::from),
+        reasoning_effort: config.reasoning_effort.clone(),
         ..Parameters::default()
     }
 }

@@ -48,7 +48,7 @@ impl Codec for Messages {
 
     fn pass(&self, request: &Request, model: &str) -> Option<Bytes> {
         match request {
-            Request::Messages(request) => Some(request.for_upstream(model)),
+            Request::Messages(request) => request.carries().ok().map(|()| request.for_upstream(model)),
             Request::Chat(_) => None,
         }
     }

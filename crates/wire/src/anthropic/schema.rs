@@ -5,7 +5,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::call::Json;
-use crate::json::{Fault, members};
+use crate::json::{Fault, MAX_DEPTH, check, members};
+
+/// Nesting of a schema, so that the whole body is within [`MAX_DEPTH`].
+const MAX_SCHEMA_DEPTH: u32 = MAX_DEPTH - 3;
 
 /// The schema of a tool's input, which has to say that it is one of an object: arguments are, whether it says so or not.
 pub(super) fn of_input(schema: Option<&Json>) -> Option<Box<RawValue>> {
@@ -17,9 +20,10 @@ pub(super) fn of_input(schema: Option<&Json>) -> Option<Box<RawValue>> {
 pub(super) fn of_answer(format: &Json) -> Option<Box<RawValue>> {
     let Named { schema, description } = serde_json::from_str(format.get()).ok()?;
     let schema = schema?.get();
+    let description = description.map(RawValue::get).filter(|description| description.starts_with('"'));
     match description {
-        Some(description) => with_member(schema, "description", description.get()),
-        None => RawValue::from_string(schema.to_owned()).ok().filter(|_| schema.starts_with('{')),
+        Some(description) => with_member(schema, "description", description),
+        None => RawValue::from_string(schema.to_owned()).ok().filter(|_| is_object(schema)),
     }
 }
 
@@ -33,6 +37,9 @@ struct Named<'a> {
 
 /// A JSON object, with a further member `name` if it has none of that name; none if it is no object.
 fn with_member(object: &str, name: &str, value: &str) -> Option<Box<RawValue>> {
+    if !is_object(object) {
+        return None;
+    }
     let mut has_it = false;
     let read = members::<Fault>(object.as_bytes(), |member, _| {
         has_it |= member.is(name);
@@ -47,6 +54,10 @@ fn with_member(object: &str, name: &str, value: &str) -> Option<Box<RawValue>> {
     RawValue::from_string(format!(r#"{{"{name}":{value}{comma}{rest}"#)).ok()
 }
 
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{') && check(text.as_bytes(), MAX_SCHEMA_DEPTH).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,31 +67,39 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(schema: Option<Box<RawValue>>, expected: Option<&str>) {
+    fn expect(schema: Option<Box<RawValue>>, expected: Option<&str>) {
         assert_eq!(schema.as_deref().map(RawValue::get), expected);
     }
 
     #[test]
     fn the_schema_of_an_input_is_one_of_an_object() {
-        check(of_input(None), Some(r#"{"type":"object"}"#));
-        check(of_input(Some(&json(" { } "))), Some(r#"{"type":"object" }"#));
+        expect(of_input(None), Some(r#"{"type":"object"}"#));
+        expect(of_input(Some(&json(" { } "))), Some(r#"{"type":"object" }"#));
         let properties = json(r#"{"properties":{"type":{}}}"#);
-        check(of_input(Some(&properties)), Some(r#"{"type":"object","properties":{"type":{}}}"#));
+        expect(of_input(Some(&properties)), Some(r#"{"type":"object","properties":{"type":{}}}"#));
         for typed in [r#"{ "type": "object", "minimum": 1.50 }"#, r#"{"\u0074ype":"object"}"#] {
-            check(of_input(Some(&json(typed))), Some(typed));
+            expect(of_input(Some(&json(typed))), Some(typed));
         }
-        check(of_input(Some(&json("true"))), None);
+        expect(of_input(Some(&json("true"))), None);
+    }
+
+    #[test]
+    fn a_schema_leaves_room_for_the_body_around_it() {
+        let nested = |levels| json(&(r#"{"a":"#.repeat(levels) + "1" + &"}".repeat(levels)));
+        assert!(of_input(Some(&nested(61))).is_some());
+        assert!(of_input(Some(&nested(62))).is_none());
     }
 
     #[test]
     fn the_schema_of_an_answer_keeps_its_description() {
         let of = |text: &str| of_answer(&json(text));
-        check(of(r#"{"name":"n","schema":{"a":1.50},"strict":true}"#), Some(r#"{"a":1.50}"#));
-        check(of(r#"{"description":"d","schema":{"a":1}}"#), Some(r#"{"description":"d","a":1}"#));
+        expect(of(r#"{"name":"n","schema":{"a":1.50},"strict":true}"#), Some(r#"{"a":1.50}"#));
+        expect(of(r#"{"description":"d","schema":{"a":1}}"#), Some(r#"{"description":"d","a":1}"#));
+        expect(of(r#"{"description":[["d"]],"schema":{"a":1}}"#), Some(r#"{"a":1}"#));
         let own = r#"{"description":"own"}"#;
-        check(of(&format!(r#"{{"description":"d","schema":{own}}}"#)), Some(own));
+        expect(of(&format!(r#"{{"description":"d","schema":{own}}}"#)), Some(own));
         for none in [r#"{"name":"n"}"#, r#"{"schema":null}"#, r#"{"schema":[]}"#, "[]"] {
-            check(of(none), None);
+            expect(of(none), None);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Images and documents, from the address or the data that a caller gives them by.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::call::data_url;
@@ -31,35 +33,12 @@ pub(super) fn document(url: &str) -> Option<Source<'_>> {
         return Some(Source::Base64 { media_type: "application/pdf", data });
     }
     let is_text = media.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case("text/"));
-    let text = is_text.then(|| String::from_utf8(base64(data)?).ok()).flatten()?;
+    let text = is_text.then(|| String::from_utf8(STANDARD.decode(data).ok()?).ok()).flatten()?;
     Some(Source::Text { media_type: "text/plain", data: text })
 }
 
 fn at_address(url: &str) -> Option<Source<'_>> {
     url.starts_with("https:").then_some(Source::Url { url })
-}
-
-/// The bytes that `text` stands for (RFC 4648, section 4), with or without padding.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').as_bytes();
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    for group in digits.chunks(4) {
-        let mut bits = 0_u32;
-        for digit in group {
-            let value = match digit {
-                b'A'..=b'Z' => digit - b'A',
-                b'a'..=b'z' => digit - b'a' + 26,
-                b'0'..=b'9' => digit - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            bits = bits << 6 | u32::from(value);
-        }
-        let [_, whole @ ..] = (bits << (6 * (4 - group.len()))).to_be_bytes();
-        bytes.extend_from_slice(whole.get(..group.len().checked_sub(1).filter(|&count| count > 0)?)?);
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -95,19 +74,13 @@ mod tests {
             json!({"type": "text", "media_type": "text/plain", "data": "å·1"})
         );
         assert_eq!(written(document("https://x/a.pdf")), json!({"type": "url", "url": "https://x/a.pdf"}));
-        for url in ["data:application/zip;base64,UEs=", "data:text/plain;base64,/w==", "data:text/plain,a"] {
+        for url in [
+            "data:application/zip;base64,UEs=",
+            "data:text/plain;base64,/w==",
+            "data:text/plain;base64,Z",
+            "data:text/plain,a",
+        ] {
             assert!(document(url).is_none(), "{url}");
-        }
-    }
-
-    #[test]
-    fn base64_decodes_what_the_standard_says() {
-        // RFC 4648, section 10.
-        for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg", "foob")] {
-            assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
-        }
-        for text in ["Z", "Zm9vY", "Zm 9", "Zm-_"] {
-            assert_eq!(base64(text), None, "{text}");
         }
     }
 }

@@ -14,14 +14,15 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::anthropic::ids::{Ids, is_word};
+use crate::anthropic::ids::Ids;
 use crate::anthropic::source::{Source, document, image};
 use crate::anthropic::tools::is_name;
 use crate::call::{Message, Origin, Part, Reasoning, Role, ToolCall};
+use crate::json::{MAX_DEPTH, check};
 use crate::provider::Uncarried;
 
-/// Longest type of an unknown part that is told.
-const MAX_MEMBER: usize = 64;
+/// Nesting of a tool's input, which was a text, so that the whole body is within [`MAX_DEPTH`].
+const MAX_INPUT_DEPTH: u32 = MAX_DEPTH - 5;
 
 #[derive(Debug)]
 pub(super) struct Conversation<'a> {
@@ -179,10 +180,10 @@ fn thinking(thought: &Reasoning) -> Option<Block<'_>> {
 fn tool_use<'a>(call: &'a ToolCall, ids: &mut Ids<'a>) -> Result<Block<'a>, Uncarried> {
     let input = match call.arguments.trim() {
         "" => Some(Input::Nothing {}),
-        object => {
-            let object: Option<&RawValue> = serde_json::from_str(object).ok();
-            object.filter(|object| object.get().starts_with('{')).map(Input::Object)
+        text if text.starts_with('{') && check(text.as_bytes(), MAX_INPUT_DEPTH).is_ok() => {
+            serde_json::from_str(text).ok().map(Input::Object)
         }
+        _ => None,
     };
     match input {
         Some(input) if is_name(&call.name) => {
@@ -200,17 +201,8 @@ fn member(part: &Part) -> Cow<'static, str> {
         Part::Image { .. } => "image_url".into(),
         Part::File { .. } => "file".into(),
         Part::Audio { .. } => "input_audio".into(),
-        Part::Other(json) => {
-            let kind = serde_json::from_str(json.get()).map(|Typed { kind }| kind);
-            kind.ok().filter(|kind| is_word(kind, MAX_MEMBER)).map_or("messages".into(), Cow::Owned)
-        }
+        Part::Other(raw) => raw.kind().into(),
     }
-}
-
-#[derive(serde::Deserialize)]
-struct Typed {
-    #[serde(rename = "type")]
-    kind: String,
 }
 
 #[cfg(test)]
@@ -218,7 +210,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::call::{Json, Signature};
+    use crate::anthropic::encode::chat;
+    use crate::call::{Call, Json, Raw, Signature};
+    use crate::dialect::Dialect;
 
     fn user(text: &str) -> Message {
         Message::text(Role::User, text)
@@ -339,6 +333,16 @@ mod tests {
     }
 
     #[test]
+    fn arguments_leave_room_for_the_body_around_them() {
+        let nested = |levels| r#"{"a":"#.repeat(levels) + "1" + &"}".repeat(levels);
+        let asked = Call { messages: vec![calling(&[("a", &nested(59))])], ..Call::default() };
+        let body = chat(&asked, "m").unwrap();
+        assert_eq!(check(&body, MAX_DEPTH), Ok(()));
+        assert!(check(&body, MAX_DEPTH - 1).is_err());
+        assert_eq!(uncarried(&[calling(&[("a", &nested(60))])]), "tool_calls");
+    }
+
+    #[test]
     fn numbers_in_arguments_keep_their_spelling() {
         let messages = [calling(&[("a", "{\"n\":1.50e3}")])];
         let text = serde_json::to_string(&Conversation::of(&messages).unwrap().turns).unwrap();
@@ -348,13 +352,14 @@ mod tests {
     #[test]
     fn parts_without_a_place_are_named_as_their_caller_knows_them() {
         let part = |role, part| uncarried(&[user("x"), with(role, vec![part])]);
-        let other = |json: &str| Part::Other(Json::new(json.into()).unwrap());
+        let other =
+            |json: &str| Part::Other(Raw { dialect: Dialect::Chat, json: Json::new(json.into()).unwrap() });
         let audio = Part::Audio { data: "UklGRg==".into(), format: "wav".into() };
         assert_eq!(part(Role::User, audio), "input_audio");
         assert_eq!(part(Role::Assistant, image("https://x/y").content[0].clone()), "image_url");
         assert_eq!(part(Role::System, file("https://x/y").content[0].clone()), "file");
         assert_eq!(part(Role::User, other(r#"{"type":"video_url","video_url":{}}"#)), "video_url");
-        assert_eq!(part(Role::User, other(r#"{"type":"two words"}"#)), "messages");
+        assert_eq!(part(Role::User, other(r#"{"type":"two words"}"#)), "content");
         assert_eq!(uncarried(&[Message::text(Role::Function, "3")]), "tool_call_id");
     }
 }

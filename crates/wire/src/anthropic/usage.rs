@@ -8,6 +8,7 @@
 use domain::Usage;
 
 use crate::json::{Fault, Kind, Scanner};
+use crate::openai::count;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Report {
@@ -78,15 +79,6 @@ fn thinking(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
         }
     }
     Ok(tokens)
-}
-
-/// A count of tokens; none if it is null or no natural number.
-fn count(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
-    if scanner.peek()? == Kind::Number {
-        return Ok(scanner.number()?.parse().ok());
-    }
-    scanner.skip()?;
-    Ok(None)
 }
 
 #[cfg(test)]

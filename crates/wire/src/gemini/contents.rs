@@ -16,7 +16,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::call::{Json, Message, Origin, Part, Reasoning, Role, Signature, ToolCall, data_url};
+use crate::call::{Message, Origin, Part, Reasoning, Role, Signature, ToolCall, data_url};
 use crate::gemini::thinking::Series;
 use crate::json::{self, Fault, MAX_DEPTH};
 use crate::provider::Uncarried;
@@ -342,17 +342,8 @@ fn member(part: &Part) -> Cow<'static, str> {
         Part::File { .. } => "file".into(),
         Part::Audio { .. } => "input_audio".into(),
         Part::Reasoning(_) => "reasoning_details".into(),
-        Part::Other(json) => kind(json).unwrap_or_else(|| "content".into()).into(),
+        Part::Other(raw) => raw.kind().into(),
     }
-}
-
-fn kind(part: &Json) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Typed {
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    serde_json::from_str(part.get()).ok().map(|Typed { kind }| kind)
 }
 
 impl Serialize for Response<'_> {

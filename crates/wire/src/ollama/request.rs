@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::call::{
-    Call, Json, Message, Parameters, Part, Reasoning, ResponseFormat, Role, Tool, ToolCall, ToolChoice,
-    data_url,
+    Call, Message, Parameters, Part, Reasoning, ResponseFormat, Role, Tool, ToolCall, ToolChoice, data_url,
 };
 use crate::json::{MAX_DEPTH, check, write_json};
 use crate::provider::Uncarried;
@@ -204,7 +203,7 @@ fn message_out<'a>(
             Part::Reasoning(_) => {}
             Part::File { .. } => return Err(Uncarried::new("file")),
             Part::Audio { .. } => return Err(Uncarried::new("input_audio")),
-            Part::Other(json) => return Err(Uncarried::new(kind(json))),
+            Part::Other(raw) => return Err(Uncarried::new(raw.kind())),
         }
     }
     Ok(out)
@@ -214,16 +213,6 @@ fn message_out<'a>(
 fn image(url: &str) -> Result<&str, Uncarried> {
     let (media, data) = data_url(url).ok_or(Uncarried::new("image_url"))?;
     if media.starts_with("image/") { Ok(data) } else { Err(Uncarried::new("image_url")) }
-}
-
-/// What a part of another dialect calls itself.
-fn kind(part: &Json) -> Cow<'static, str> {
-    #[derive(Deserialize)]
-    struct Typed {
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    serde_json::from_str(part.get()).map_or(Cow::Borrowed("content"), |Typed { kind }| kind.into())
 }
 
 /// Nesting of arguments, which were a text, so that the whole body is within [`MAX_DEPTH`].
@@ -325,7 +314,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::call::{Origin, Signature};
+    use crate::call::{Json, Origin, Raw, Signature};
+    use crate::dialect::Dialect;
 
     fn call(messages: Vec<Message>) -> Call {
         Call { messages, ..Call::default() }
@@ -371,7 +361,9 @@ mod tests {
         assert_eq!(refused(&call(vec![user(Part::File { url: "data:,".into(), name: None })])), "file");
         let audio = Part::Audio { data: String::new(), format: "wav".into() };
         assert_eq!(refused(&call(vec![user(audio)])), "input_audio");
-        let other = |json: &str| user(Part::Other(Json::new(json.into()).unwrap()));
+        let other = |json: &str| {
+            user(Part::Other(Raw { dialect: Dialect::Chat, json: Json::new(json.into()).unwrap() }))
+        };
         assert_eq!(refused(&call(vec![other(r#"{"type":"video_url","video_url":{}}"#)])), "video_url");
         assert_eq!(refused(&call(vec![other("7")])), "content");
         let named = Message { name: Some("ann".into()), ..Message::text(Role::User, "x") };

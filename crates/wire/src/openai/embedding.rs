@@ -12,10 +12,9 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
 use crate::dialect::Refused;
+use crate::dialect::check::{expect, integer, missing, model, refused, twice, wrong_type};
 use crate::embedding::{Embedding, MAX_INPUTS};
-use crate::json::{Edit, Kind, Scanner, Span, members, splice, write_json};
-use crate::openai::check::{expect, integer, missing, model, refused, twice, wrong_type};
-use crate::openai::request::escaped;
+use crate::json::{Edit, Kind, Scanner, Span, escaped, members, splice, write_json};
 use crate::provider::Uncarried;
 
 pub use answer::embeddings;
@@ -131,7 +130,7 @@ impl Facts {
         let mut facts = Self::default();
         let mut seen = [false; MEMBERS.len()];
         if scanner.peek()? != Kind::Object {
-            return Err(wrong_type(None, "an object", scanner.peek()?));
+            return Err(wrong_type(None::<&str>, "an object", scanner.peek()?));
         }
         let mut object = scanner.object()?;
         while let Some(name) = scanner.member(&mut object)? {

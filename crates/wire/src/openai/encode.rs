@@ -1,10 +1,13 @@
 //! The neutral request as a body of this dialect.
 
+use std::borrow::Cow;
+
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
+use crate::dialect::Dialect;
 use crate::json::{write_json, write_str};
 use crate::openai::Flavor;
 use crate::provider::Uncarried;
@@ -29,11 +32,12 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
 }
 
 /// Anything but words has a place in a user's message only: tools, for one, answer with text here.
-fn without_place(role: Role, part: &Part) -> Option<&'static str> {
+fn without_place(role: Role, part: &Part) -> Option<Cow<'static, str>> {
     match part {
-        Part::Image { .. } if role != Role::User => Some("image_url"),
-        Part::Audio { .. } if role != Role::User => Some("input_audio"),
-        Part::File { url, .. } if role != Role::User || !url.starts_with("data:") => Some("file"),
+        Part::Image { .. } if role != Role::User => Some("image_url".into()),
+        Part::Audio { .. } if role != Role::User => Some("input_audio".into()),
+        Part::File { url, .. } if role != Role::User || !url.starts_with("data:") => Some("file".into()),
+        Part::Other(raw) if raw.dialect != Dialect::Chat => Some(raw.kind().into()),
         _ => None,
     }
 }
@@ -293,7 +297,7 @@ impl<'a> PartOut<'a> {
                 Self::Audio { kind: "input_audio", input_audio: Audio { data, format } }
             }
             Part::Reasoning(_) => return None,
-            Part::Other(json) => Self::Other(json.raw()),
+            Part::Other(raw) => Self::Other(raw.json.raw()),
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::dialect::Refused;
 use crate::json;
 use crate::openai::ChatRequest;
 use crate::openai::neutral::message::read_message;
-use crate::openai::neutral::places::{note, note_others, says_nothing};
+use crate::openai::neutral::places::{note_others, says_nothing};
 
 impl ChatRequest {
     /// The whole request, an agent's additions included.
@@ -62,12 +62,12 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
                 "auto" => call.tool_choice = Some(ToolChoice::Auto),
                 "none" => call.tool_choice = Some(ToolChoice::None),
                 "required" => call.tool_choice = Some(ToolChoice::Required),
-                _ => note(call, path()),
+                _ => call.cannot_carry(name),
             },
             ToolChoiceIn::Named { function } => call.tool_choice = Some(ToolChoice::Named(function.name)),
             ToolChoiceIn::Typed { kind } if kind == "function" => return Err(wrong(path())),
             // One of custom tools, or of several.
-            ToolChoiceIn::Typed { .. } => note(call, path()),
+            ToolChoiceIn::Typed { .. } => call.cannot_carry(name),
         },
         "response_format" => {
             let format: FormatIn<'_> = read(value, path)?;
@@ -78,7 +78,7 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
                     p.response_format = Some(ResponseFormat::JsonSchema(Json::from(schema)));
                 }
                 ("json_schema", None) => return Err(wrong(path())),
-                _ => note(call, path()),
+                _ => call.cannot_carry(name),
             }
         }
         "stop" => {
@@ -101,7 +101,7 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
         "parallel_tool_calls" => call.parallel_tool_calls = Some(read(value, path)?),
         "user" => call.user = Some(read(value, path)?),
         other if says_nothing(other, value) => {}
-        other => note(call, other.to_owned()),
+        other => call.cannot_carry(other),
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
 fn read_tool(call: &mut Call, tool: &RawValue, place: &str) -> Result<(), Refused> {
     let ToolIn { kind, function } = read(tool.get().as_bytes(), || place.to_owned())?;
     if kind.is_some_and(|kind| kind != "function") {
-        note(call, place.to_owned());
+        call.cannot_carry(place);
         return Ok(());
     }
     let function = function.ok_or_else(|| wrong(place.to_owned()))?;

@@ -13,7 +13,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::call::{Message, Parameters, Role};
 use crate::dialect::Refused;
-use crate::json::{Edit, Scanner, Span, splice, write_str};
+use crate::dialect::check::{Seen, each_text};
+use crate::json::{Edit, Scanner, Span, escaped, splice, write_str};
 use crate::openai::Flavor;
 use crate::openai::encode::parameter_members;
 
@@ -53,7 +54,7 @@ struct Facts {
     max_tokens: Option<u64>,
     tools: usize,
     user: Option<String>,
-    seen: parse::Seen,
+    seen: Seen,
     /// Members we read that are explicitly null, which is the same as absent.
     nulls: Vec<(parse::Member, Span)>,
     /// Behind the last member's value.
@@ -160,7 +161,7 @@ impl ChatRequest {
     pub fn last_user_text(&self) -> Option<String> {
         let mut scanner = Scanner::new(self.facts.last_user?.of(&self.body)).ok()?;
         let mut text = String::new();
-        parse::each_text(&mut scanner, &mut |part| part.append_to(&mut text)).ok()?;
+        each_text(&mut scanner, &mut |part| part.append_to(&mut text)).ok()?;
         Some(text)
     }
 
@@ -242,14 +243,4 @@ impl ChatRequest {
         let agent = self.agent.as_ref()?;
         Some((Message::text(Role::System, agent.prompt.as_str()), &agent.defaults))
     }
-}
-
-/// The content of a quoted JSON string, if it differs from the text.
-pub(super) fn escaped(text: &str) -> Option<Vec<u8>> {
-    if text.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\') {
-        return None;
-    }
-    let mut quoted = BytesMut::with_capacity(text.len() + 8);
-    write_str(&mut quoted, text);
-    quoted.get(1..quoted.len().saturating_sub(1)).map(<[u8]>::to_vec)
 }

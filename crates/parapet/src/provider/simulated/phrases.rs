@@ -70,9 +70,11 @@ pub(super) const JOKES: &[&str] = &[
     "Why do retries make bad guests? They keep coming back, each time a little later.",
 ];
 
+/// `{s}` counts them: `2 images`.
 pub(super) const IMAGES: &[&str] = &[
-    "Thank you for {s}. I can tell that it arrived in one piece, though as a simulated model I do not look inside.",
-    "I received {s}. A simulated model cannot see what it shows, but a real one behind the same request would.",
+    "I see {s} with your message, though as a simulated model I do not look inside.",
+    "I can see that {s} came with your message. What there is to see, only a real model behind the same request could \
+     tell.",
 ];
 
 pub(super) const HOW_TO: &[&str] = &[
@@ -334,3 +336,47 @@ pub(super) const CODE_CLOSERS: &[&str] = &[
 /// Before what a tool returned.
 pub(super) const RESULTS: &[&str] =
     &["According to {s}, ", "I looked it up with {s}: ", "{s} says that ", "From {s}: "];
+
+/// When the model declines.
+pub(super) const REFUSALS: &[&str] = &[
+    "I am sorry, but I cannot help with that.",
+    "Sorry, that is something I have to decline.",
+    "I would rather not answer that, and I hope you understand.",
+];
+
+/// Ends a refusal.
+pub(super) const REFUSAL_NOTE: &str =
+    "(This is a simulated refusal: this model declines whatever it is asked.)";
+
+/// How a thought begins; `{s}` is what the user wrote.
+pub(super) const THOUGHT_OPENERS: &[&str] = &[
+    "The user writes: “{s}”.",
+    "Let me see what is wanted here: “{s}”.",
+    "So the message is “{s}”.",
+    "Okay, “{s}”. Let me take that apart.",
+];
+
+pub(super) const THOUGHT_OF_NOTHING: &str = "The user has not written anything that I could read.";
+
+/// What can be thought about anything.
+pub(super) const MUSINGS: &[&str] = &[
+    "What do I know about {k}? Enough for a first answer, if I keep to what holds in most cases.",
+    "I should not assume more about {k} than the message says.",
+    "There is more than one way to understand {k} here, and the plainer one is more likely.",
+    "If I begin with {k}, the rest follows more easily.",
+    "An example would help, but only if it stays close to {k}.",
+    "I could go into the exceptions around {k}, but that would be too much for now.",
+    "Wait, is there a trap in {k}? Perhaps where one name stands for two things.",
+    "The order matters: first the purpose of {k}, then the way there.",
+    "A short answer on {k} is better than a complete one that nobody reads.",
+    "I must not promise anything about {k} that depends on details I have not seen.",
+];
+
+/// How a thought ends, by what follows it.
+pub(super) const DECISION_TO_ANSWER: &str = "That settles it, so I will answer in plain words.";
+pub(super) const DECISION_TO_REPORT: &str = "The results are there, so the answer can come from them.";
+pub(super) const DECISION_TO_DECLINE: &str = "This is nothing to help with, so I will decline, and politely.";
+pub(super) const DECISION_TO_FILL_IN: &str =
+    "The answer has to be JSON, so I will fill in one member after the other.";
+/// `{s}` is their names.
+pub(super) const DECISION_TO_CALL: &str = "This needs more than words, so I will call {s}.";

@@ -23,6 +23,19 @@ pub(super) struct Request {
     pub(super) parallel_tool_calls: bool,
     /// The number of alternatives wanted beside each token, if log probabilities are.
     pub(super) logprobs: Option<usize>,
+    pub(super) reasoning_effort: Option<Effort>,
+}
+
+/// How much the model is to think before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    None,
+    Minimal,
+    Low,
+    Medium,
+    High,
+    ExtraHigh,
+    Max,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,28 +87,17 @@ pub(super) enum ToolChoice {
 
 /// What is wrong with a request, in the members of OpenAI's error object.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct Invalid {
     pub(super) message: String,
     pub(super) param: Option<String>,
     pub(super) code: Option<&'static str>,
 }
 
 impl Request {
-    pub(super) fn read(body: &[u8]) -> Result<Self, Fault> {
-        let body: Json = serde_json::from_slice(body).map_err(|error| Fault {
-            message: format!("could not read the body of the request as JSON: {error}"),
-            param: None,
-            code: None,
-        })?;
-        if !matches!(body, Json::Map(_)) {
-            return Err(Fault {
-                message: "expected the body of the request to be an object".to_owned(),
-                param: None,
-                code: None,
-            });
-        }
-        let model = body.get("model").ok_or_else(|| missing("model"))?;
-        let model = model.as_str().ok_or_else(|| wrong_type("model", "a string"))?.to_owned();
+    pub(super) fn read(body: &[u8]) -> Result<Self, Invalid> {
+        let body = object(body)?;
+        let model = model(&body)?;
+        outdated(&body)?;
         let tools = tools(&body)?;
         let tool_choice = tool_choice(&body, &tools)?;
         let limit = match whole(&body, "max_completion_tokens", 1, u64::MAX)? {
@@ -121,15 +123,54 @@ impl Request {
             tool_choice,
             parallel_tool_calls: flag(&body, "parallel_tool_calls")?.unwrap_or(true),
             logprobs: logprobs(&body)?,
+            reasoning_effort: reasoning_effort(&body)?,
         })
     }
 }
 
-fn messages(body: &Json) -> Result<Vec<Message>, Fault> {
+/// The body of a request, which is a JSON object.
+pub(super) fn object(body: &[u8]) -> Result<Json, Invalid> {
+    let body: Json = serde_json::from_slice(body).map_err(|error| Invalid {
+        message: format!("could not read the body of the request as JSON: {error}"),
+        param: None,
+        code: None,
+    })?;
+    if !matches!(body, Json::Map(_)) {
+        return Err(Invalid {
+            message: "expected the body of the request to be an object".to_owned(),
+            param: None,
+            code: None,
+        });
+    }
+    Ok(body)
+}
+
+pub(super) fn model(body: &Json) -> Result<String, Invalid> {
+    let model = body.get("model").ok_or_else(|| missing("model"))?;
+    Ok(model.as_str().ok_or_else(|| wrong_type("model", "a string"))?.to_owned())
+}
+
+/// The forerunners of `tools` are refused, not ignored: their caller would wait in vain for a call.
+fn outdated(body: &Json) -> Result<(), Invalid> {
+    let forerunners =
+        [("functions", "use 'tools' instead"), ("function_call", "use 'tools' and 'tool_choice' instead")];
+    for (param, instead) in forerunners {
+        if body.get(param).is_some() {
+            return Err(Invalid {
+                message: format!("Unsupported parameter: '{param}' is deprecated; {instead}."),
+                param: Some(param.to_owned()),
+                code: Some("unsupported_parameter"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn messages(body: &Json) -> Result<Vec<Message>, Invalid> {
     let list = body.get("messages").ok_or_else(|| missing("messages"))?;
     let list = list.as_list().ok_or_else(|| wrong_type("messages", "an array of objects"))?;
     if list.is_empty() {
-        return Err(Fault {
+        return Err(Invalid {
             message: "Invalid 'messages': expected at least one message.".to_owned(),
             param: Some("messages".to_owned()),
             code: Some("empty_array"),
@@ -145,7 +186,7 @@ fn messages(body: &Json) -> Result<Vec<Message>, Fault> {
         let orphan =
             message.role == Role::Tool && !message.answers.as_ref().is_some_and(|call| asked.contains(call));
         if orphan {
-            return Err(Fault {
+            return Err(Invalid {
                 message:
                     "Invalid parameter: a message with role 'tool' must answer one of the 'tool_calls' of \
                           the assistant's message before it."
@@ -159,7 +200,7 @@ fn messages(body: &Json) -> Result<Vec<Message>, Fault> {
     Ok(messages)
 }
 
-fn message(json: &Json, at: usize) -> Result<Message, Fault> {
+fn message(json: &Json, at: usize) -> Result<Message, Invalid> {
     let param = || format!("messages[{at}].role");
     let role = json.get("role").ok_or_else(|| missing(&param()))?;
     let role = match role.as_str() {
@@ -207,7 +248,7 @@ fn read_part(part: &Json, message: &mut Message) {
     }
 }
 
-fn stop(body: &Json) -> Result<Vec<String>, Fault> {
+fn stop(body: &Json) -> Result<Vec<String>, Invalid> {
     let fault = || wrong_type("stop", "a string or an array of at most 4 strings");
     let stop = match body.get("stop") {
         None => Vec::new(),
@@ -215,13 +256,13 @@ fn stop(body: &Json) -> Result<Vec<String>, Fault> {
         Some(Json::List(items)) if items.len() <= 4 => items
             .iter()
             .map(|item| item.as_str().map(str::to_owned).ok_or_else(fault))
-            .collect::<Result<_, Fault>>()?,
+            .collect::<Result<_, Invalid>>()?,
         Some(_) => return Err(fault()),
     };
     Ok(stop.into_iter().filter(|text| !text.is_empty()).collect())
 }
 
-fn format(body: &Json) -> Result<Format, Fault> {
+fn format(body: &Json) -> Result<Format, Invalid> {
     let Some(format) = body.get("response_format") else { return Ok(Format::Text) };
     match format.get("type").and_then(Json::as_str) {
         Some("text") => Ok(Format::Text),
@@ -235,7 +276,7 @@ fn format(body: &Json) -> Result<Format, Fault> {
     }
 }
 
-fn tools(body: &Json) -> Result<Vec<Tool>, Fault> {
+fn tools(body: &Json) -> Result<Vec<Tool>, Invalid> {
     let Some(list) = body.get("tools") else { return Ok(Vec::new()) };
     let list = list.as_list().ok_or_else(|| wrong_type("tools", "an array of objects"))?;
     let functions = list.iter().enumerate().map(|(at, tool)| {
@@ -250,7 +291,7 @@ fn tools(body: &Json) -> Result<Vec<Tool>, Fault> {
     functions.collect()
 }
 
-fn tool_choice(body: &Json, tools: &[Tool]) -> Result<ToolChoice, Fault> {
+fn tool_choice(body: &Json, tools: &[Tool]) -> Result<ToolChoice, Invalid> {
     let Some(choice) = body.get("tool_choice") else {
         return Ok(if tools.is_empty() { ToolChoice::None } else { ToolChoice::Auto });
     };
@@ -263,7 +304,7 @@ fn tool_choice(body: &Json, tools: &[Tool]) -> Result<ToolChoice, Fault> {
         _ => return Err(wrong_value("tool_choice", "'none', 'auto', 'required' or a function's name")),
     };
     if tools.is_empty() {
-        return Err(Fault {
+        return Err(Invalid {
             message: "Invalid value for 'tool_choice': it is only allowed together with 'tools'.".to_owned(),
             param: Some("tool_choice".to_owned()),
             code: None,
@@ -277,7 +318,7 @@ fn tool_choice(body: &Json, tools: &[Tool]) -> Result<ToolChoice, Fault> {
     Ok(choice)
 }
 
-fn logprobs(body: &Json) -> Result<Option<usize>, Fault> {
+fn logprobs(body: &Json) -> Result<Option<usize>, Invalid> {
     let top = whole(body, "top_logprobs", 0, 20)?;
     if flag(body, "logprobs")?.unwrap_or(false) {
         return Ok(Some(top.and_then(|top| usize::try_from(top).ok()).unwrap_or(0)));
@@ -288,12 +329,29 @@ fn logprobs(body: &Json) -> Result<Option<usize>, Fault> {
     }
 }
 
-fn flag(body: &Json, name: &str) -> Result<Option<bool>, Fault> {
+fn reasoning_effort(body: &Json) -> Result<Option<Effort>, Invalid> {
+    let Some(effort) = body.get("reasoning_effort") else { return Ok(None) };
+    Ok(Some(match effort.as_str() {
+        Some("none") => Effort::None,
+        Some("minimal") => Effort::Minimal,
+        Some("low") => Effort::Low,
+        Some("medium") => Effort::Medium,
+        Some("high") => Effort::High,
+        Some("xhigh") => Effort::ExtraHigh,
+        Some("max") => Effort::Max,
+        _ => {
+            let wanted = "'none', 'minimal', 'low', 'medium', 'high', 'xhigh' or 'max'";
+            return Err(wrong_value("reasoning_effort", wanted));
+        }
+    }))
+}
+
+fn flag(body: &Json, name: &str) -> Result<Option<bool>, Invalid> {
     let Some(value) = body.get(name) else { return Ok(None) };
     value.as_bool().map(Some).ok_or_else(|| wrong_type(name, "a boolean"))
 }
 
-fn whole(body: &Json, name: &str, low: u64, high: u64) -> Result<Option<u64>, Fault> {
+pub(super) fn whole(body: &Json, name: &str, low: u64, high: u64) -> Result<Option<u64>, Invalid> {
     let Some(value) = body.get(name) else { return Ok(None) };
     let number = value.as_i64().map(|n| u64::try_from(n).unwrap_or(0)).or_else(|| value.as_u64());
     let number = number.ok_or_else(|| wrong_type(name, "an integer"))?;
@@ -304,31 +362,31 @@ fn whole(body: &Json, name: &str, low: u64, high: u64) -> Result<Option<u64>, Fa
     } else {
         return Ok(Some(number));
     };
-    Err(Fault {
+    Err(Invalid {
         message: format!("Invalid '{name}': expected a value {bound}."),
         param: Some(name.to_owned()),
         code: Some(code),
     })
 }
 
-fn missing(param: &str) -> Fault {
-    Fault {
+pub(super) fn missing(param: &str) -> Invalid {
+    Invalid {
         message: format!("Missing required parameter: '{param}'."),
         param: Some(param.to_owned()),
         code: Some("missing_required_parameter"),
     }
 }
 
-fn wrong_type(param: &str, wanted: &str) -> Fault {
-    Fault {
+pub(super) fn wrong_type(param: &str, wanted: &str) -> Invalid {
+    Invalid {
         message: format!("Invalid type for '{param}': expected {wanted}."),
         param: Some(param.to_owned()),
         code: Some("invalid_type"),
     }
 }
 
-fn wrong_value(param: &str, wanted: &str) -> Fault {
-    Fault {
+pub(super) fn wrong_value(param: &str, wanted: &str) -> Invalid {
+    Invalid {
         message: format!("Invalid value for '{param}': expected {wanted}."),
         param: Some(param.to_owned()),
         code: Some("invalid_value"),
@@ -340,7 +398,7 @@ mod tests {
     use super::*;
 
     fn fault(body: &str) -> (Option<String>, Option<&'static str>) {
-        Request::read(body.as_bytes()).err().map(|fault| (fault.param, fault.code)).expect("a fault")
+        Request::read(body.as_bytes()).err().map(|invalid| (invalid.param, invalid.code)).expect("a fault")
     }
 
     #[test]
@@ -393,6 +451,8 @@ mod tests {
             ),
             (r#""tools":[{"type":"function","function":{}}]"#, "tools[0].function.name"),
             (r#""response_format":{"type":"xml"}"#, "response_format.type"),
+            (r#""reasoning_effort":"some""#, "reasoning_effort"),
+            (r#""reasoning_effort":3"#, "reasoning_effort"),
             (
                 r#""response_format":{"type":"json_schema","json_schema":{"name":"x"}}"#,
                 "response_format.json_schema.schema",
@@ -405,9 +465,20 @@ mod tests {
     }
 
     #[test]
+    fn the_forerunners_of_tools_are_refused_with_the_name_of_their_heir() {
+        for members in [r#""functions":[{"name":"f"}]"#, r#""function_call":"auto""#] {
+            let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{members}}}"#);
+            let invalid = Request::read(body.as_bytes()).err().expect("a fault");
+            assert!(invalid.message.contains("use 'tools'"), "{}", invalid.message);
+            assert_eq!(invalid.code, Some("unsupported_parameter"));
+        }
+    }
+
+    #[test]
     fn null_stands_for_absent() {
         let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"n":null,"stop":null,"tools":null,
-            "stream":null,"max_tokens":null,"response_format":null,"tool_choice":null,"logprobs":null}"#;
+            "stream":null,"max_tokens":null,"response_format":null,"tool_choice":null,"logprobs":null,
+            "functions":null,"function_call":null,"reasoning_effort":null}"#;
         let request = Request::read(body.as_bytes()).expect("a request");
         assert_eq!(request.choices, 1);
         assert_eq!(request.tool_choice, ToolChoice::None);

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::request::Fault;
+use super::request::Invalid;
 
 #[derive(Serialize)]
 pub(super) struct Completion<'a> {
@@ -28,6 +28,9 @@ pub(super) struct Choice<'a> {
 pub(super) struct Message<'a> {
     pub(super) role: &'static str,
     pub(super) content: Option<&'a str>,
+    /// Not OpenAI's: DeepSeek and vLLM put a model's thoughts here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tool_calls: Vec<ToolCall<'a>>,
     pub(super) refusal: Option<&'a str>,
@@ -76,9 +79,11 @@ pub(super) struct ChunkChoice<'a> {
 pub(super) struct Delta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) role: Option<&'static str>,
-    /// The inner null opens an answer that consists of tool calls.
+    /// The inner null opens an answer without text: of tool calls, or a refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tool_calls: Option<[CallDelta<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,8 +110,8 @@ pub(super) struct FunctionDelta<'a> {
 
 #[derive(Serialize)]
 pub(super) struct LogProbs<'a> {
-    pub(super) content: Vec<TokenLogProb<'a>>,
-    pub(super) refusal: Option<&'a str>,
+    pub(super) content: Option<Vec<TokenLogProb<'a>>>,
+    pub(super) refusal: Option<Vec<TokenLogProb<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -148,13 +153,17 @@ struct CompletionDetails {
 }
 
 impl Usage {
-    pub(super) fn new(prompt: u64, completion: u64) -> Self {
+    /// `completion` includes the tokens of `reasoning`.
+    pub(super) fn new(prompt: u64, completion: u64, reasoning: u64) -> Self {
         Self {
             prompt_tokens: prompt,
             completion_tokens: completion,
             total_tokens: prompt.saturating_add(completion),
             prompt_tokens_details: PromptDetails::default(),
-            completion_tokens_details: CompletionDetails::default(),
+            completion_tokens_details: CompletionDetails {
+                reasoning_tokens: reasoning,
+                ..CompletionDetails::default()
+            },
         }
     }
 }
@@ -173,17 +182,24 @@ struct ErrorBody<'a> {
     code: Option<&'static str>,
 }
 
-impl<'a> From<&'a Fault> for Error<'a> {
-    fn from(fault: &'a Fault) -> Self {
+impl<'a> Error<'a> {
+    /// What is wrong is not the request.
+    pub(super) const fn failure(message: &'a str, kind: &'static str, code: Option<&'static str>) -> Self {
+        Self { error: ErrorBody { message, kind, param: None, code } }
+    }
+}
+
+impl<'a> From<&'a Invalid> for Error<'a> {
+    fn from(invalid: &'a Invalid) -> Self {
         let kind = "invalid_request_error";
-        Self {
-            error: ErrorBody {
-                message: &fault.message,
-                kind,
-                param: fault.param.as_deref(),
-                code: fault.code,
-            },
-        }
+        let Invalid { message, param, code } = invalid;
+        Self { error: ErrorBody { message, kind, param: param.as_deref(), code: *code } }
+    }
+}
+
+impl<'a> CallDelta<'a> {
+    pub(super) const fn arguments(index: usize, arguments: &'a str) -> Self {
+        Self { index, id: None, kind: None, function: FunctionDelta { name: None, arguments } }
     }
 }
 

@@ -5,16 +5,30 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Script, Settings, answer};
+use super::{Faults, Mood, Script, Settings, answer};
+
+mod faults;
+mod moods;
 
 const CREATED: i64 = 1_790_000_000;
 
 fn settings() -> Settings {
-    Settings { latency: Duration::from_millis(300), tokens_per_second: 60.0, length: 40..=120, seed: 0 }
+    Settings {
+        latency: Duration::from_millis(300),
+        tokens_per_second: 60.0,
+        length: 40..=120,
+        seed: 0,
+        mood: Mood::Friendly,
+        faults: Faults::default(),
+    }
+}
+
+fn post(settings: &Settings, body: &[u8]) -> Script {
+    answer(settings, CREATED, 0, body).expect("a connection")
 }
 
 fn play(body: &Value) -> Script {
-    answer(&settings(), CREATED, body.to_string().as_bytes())
+    post(&settings(), body.to_string().as_bytes())
 }
 
 fn unary(body: &Value) -> Value {
@@ -29,18 +43,25 @@ fn unary(body: &Value) -> Value {
 fn stream(body: &Value) -> Vec<Value> {
     let mut body = body.clone();
     body["stream"] = true.into();
-    let script = play(&body);
-    assert_eq!((script.status, script.content_type), (200, "text/event-stream"));
-    let events: Vec<String> =
-        script.map(|(_, bytes)| String::from_utf8(bytes.to_vec()).expect("UTF-8")).collect();
+    chunks(play(&body))
+}
+
+fn chunks(script: Script) -> Vec<Value> {
+    let events = events(script);
     let (done, chunks) = events.split_last().expect("events");
-    assert_eq!(done, "data: [DONE]\n\n");
-    let data = |event: &String| {
-        let data =
-            event.strip_prefix("data: ").and_then(|event| event.strip_suffix("\n\n")).expect("one event");
-        serde_json::from_str(data).expect("JSON")
+    assert_eq!(done, "[DONE]");
+    chunks.iter().map(|data| serde_json::from_str(data).expect("JSON")).collect()
+}
+
+/// The payloads of the events of a stream.
+fn events(script: Script) -> Vec<String> {
+    assert_eq!((script.status, script.content_type), (200, "text/event-stream"));
+    let data = |bytes: Vec<u8>| {
+        let event = String::from_utf8(bytes).expect("UTF-8");
+        let data = event.strip_prefix("data: ").and_then(|event| event.strip_suffix("\n\n"));
+        data.expect("one event").to_owned()
     };
-    chunks.iter().map(data).collect()
+    script.map(|(_, bytes)| data(bytes.to_vec())).collect()
 }
 
 fn chat(text: &str) -> Value {
@@ -162,7 +183,7 @@ fn a_streamed_tool_call_has_the_shape_of_openai() {
 
 #[test]
 fn a_bad_request_gets_the_error_of_openai() {
-    let mut script = answer(&settings(), CREATED, br#"{"model":"support"}"#);
+    let mut script = post(&settings(), br#"{"model":"support"}"#);
     assert_eq!((script.status, script.content_type), (400, "application/json"));
     let (_, body) = script.next().expect("a body");
     assert_eq!(
@@ -178,7 +199,7 @@ fn a_bad_request_gets_the_error_of_openai() {
 fn the_same_request_gets_the_same_bytes_and_another_seed_others() {
     let bytes = |seed: u64, body: &Value| -> Vec<u8> {
         let settings = Settings { seed, ..settings() };
-        answer(&settings, CREATED, body.to_string().as_bytes()).flat_map(|(_, bytes)| bytes).collect()
+        post(&settings, body.to_string().as_bytes()).flat_map(|(_, bytes)| bytes).collect()
     };
     let body =
         with(chat("How do I bake bread?"), json!({"stream": true, "logprobs": true, "top_logprobs": 3}));
@@ -222,7 +243,7 @@ fn streamed_and_unary_answers_say_the_same() {
 fn a_stream_takes_as_long_as_the_unary_answer() {
     let settings = Settings { latency: Duration::from_millis(250), tokens_per_second: 10.0, ..settings() };
     let time = |body: &Value| {
-        let script = answer(&settings, CREATED, body.to_string().as_bytes());
+        let script = post(&settings, body.to_string().as_bytes());
         script.first_after + script.map(|(wait, _)| wait).sum::<Duration>()
     };
     let body = with(chat("Tell me about tides"), json!({"n": 2}));
@@ -245,7 +266,7 @@ fn without_a_rate_nothing_waits_but_the_latency() {
     for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let settings = Settings { tokens_per_second: rate, ..settings() };
         let body = with(chat("Tell me about tides"), json!({"stream": true, "n": 2}));
-        let script = answer(&settings, CREATED, body.to_string().as_bytes());
+        let script = post(&settings, body.to_string().as_bytes());
         assert_eq!(script.first_after, Duration::from_millis(300));
         assert!(script.into_iter().all(|(wait, _)| wait.is_zero()));
     }
@@ -257,7 +278,7 @@ fn the_length_in_words_is_kept() {
         for seed in 0..20 {
             let settings = Settings { length: low..=high, seed, ..settings() };
             let body = chat("Tell me about the tides of the sea").to_string();
-            let (_, bytes) = answer(&settings, CREATED, body.as_bytes()).next().expect("a body");
+            let (_, bytes) = post(&settings, body.as_bytes()).next().expect("a body");
             let completion: Value = serde_json::from_slice(&bytes).expect("JSON");
             let words = u32::try_from(text(&completion).split_whitespace().count()).expect("few");
             assert!(
@@ -360,15 +381,24 @@ fn an_earlier_turn_is_remembered() {
 }
 
 #[test]
-fn images_are_acknowledged_and_counted() {
+fn images_are_counted_and_not_described() {
     let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}});
-    let content = json!([{"type": "text", "text": "What is this?"}, image]);
-    let body = json!({"model": "support", "messages": [{"role": "user", "content": content}]});
-    let completion = unary(&body);
-    assert!(text(&completion).contains("the image you sent"), "{}", text(&completion));
-    let without = unary(&chat("What is this?"));
     let prompt = |completion: &Value| completion["usage"]["prompt_tokens"].as_u64().expect("tokens");
-    assert_eq!(prompt(&completion), prompt(&without) + 85);
+    let without = unary(&chat("What is this?"));
+    for (count, said) in [(1, "1 image "), (3, "3 images ")] {
+        let mut content = vec![json!({"type": "text", "text": "What is this?"})];
+        content.extend(vec![image.clone(); count]);
+        let body = json!({"model": "support", "messages": [{"role": "user", "content": content}]});
+        for seed in 0..8 {
+            let completion = unary(&with(body.clone(), json!({"seed": seed})));
+            let text = text(&completion);
+            assert!(
+                text.contains(said) && (text.contains("do not look") || text.contains("only a real")),
+                "{text}"
+            );
+            assert_eq!(prompt(&completion), prompt(&without) + 85 * count as u64);
+        }
+    }
 }
 
 #[test]
@@ -426,6 +456,13 @@ fn the_answer_after_a_tool_uses_its_result() {
     let text = text(&completion);
     assert!(text.contains("the temperature is 7 and the sky is grey") && text.contains("Oslo"), "{text}");
     assert_eq!(completion["choices"][0]["finish_reason"], "stop");
+    // A client may add words of the user's to the results.
+    let mut body = body;
+    body["messages"].as_array_mut().expect("messages").push(json!({"role": "user", "content": "Go on."}));
+    let completion = unary(&body);
+    assert!(
+        completion["choices"][0]["message"]["content"].as_str().expect("text").contains("temperature is 7")
+    );
 }
 
 #[test]
@@ -459,7 +496,7 @@ fn structured_output_takes_its_values_from_the_prompt_in_the_order_of_the_schema
         r#""properties":{"age":{"type":"integer"},"city":{"type":"string"},"name":{"type":"string"}}"#,
         r#""properties":{"name":{"type":"string"},"age":{"type":"integer"},"city":{"type":"string"}}"#,
     );
-    let (_, bytes) = answer(&settings(), CREATED, body.as_bytes()).next().expect("a body");
+    let (_, bytes) = post(&settings(), body.as_bytes()).next().expect("a body");
     let completion: Value = serde_json::from_slice(&bytes).expect("JSON");
     assert_eq!(text(&completion), r#"{"name":"Jane","age":34,"city":"Lyon"}"#);
 }
@@ -508,6 +545,8 @@ fn any_json() -> impl Strategy<Value = Value> {
             "tool_choice",
             "$defs",
             "const",
+            "reasoning_effort",
+            "functions",
         ])
         .prop_map(str::to_owned),
         ".{0,6}",
@@ -558,7 +597,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_answered(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let script = answer(&settings(), CREATED, &body);
+        let script = post(&settings(), &body);
         prop_assert_eq!(script.status, 400);
         prop_assert_eq!(script.count(), 1);
     }

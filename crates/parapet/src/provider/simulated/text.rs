@@ -10,25 +10,28 @@ use super::dice::{Deck, Dice};
 use super::persona::Persona;
 use super::phrases;
 use super::prompt::{Intent, Prompt};
-use super::words::capitalised;
+use super::words::{capitalised, words};
 
 /// The most words of an answer, whatever is asked for: what an open stream holds in memory stays small.
 const MOST_WORDS: u32 = 10_000;
 /// An answer with fewer words has no room for the note that it is simulated.
 const ROOM_FOR_NOTE: usize = 40;
 
+/// How much is said.
+pub(super) struct Length {
+    /// Words of an answer of some substance, at most [`MOST_WORDS`].
+    pub(super) words: RangeInclusive<u32>,
+    /// Greetings and the like are as long as everything else.
+    pub(super) even_small_talk: bool,
+}
+
 /// An answer to `prompt` of about `length` words. A shorter limit in the prompt itself comes first.
-pub(super) fn write(
-    prompt: &Prompt<'_>,
-    persona: &Persona,
-    length: &RangeInclusive<u32>,
-    dice: &mut Dice,
-) -> String {
+pub(super) fn write(prompt: &Prompt<'_>, persona: &Persona, length: &Length, dice: &mut Dice) -> String {
     if let Some(exact) = exact(prompt, dice) {
         return exact;
     }
-    let most = (*length.end()).clamp(1, MOST_WORDS);
-    let mut least = (*length.start()).clamp(1, most);
+    let most = (*length.words.end()).clamp(1, MOST_WORDS);
+    let mut least = (*length.words.start()).clamp(1, most);
     let brief = matches!(
         prompt.intent,
         Intent::Greeting
@@ -65,10 +68,10 @@ pub(super) fn write(
         aim,
         most,
         most_sentences: prompt.limit.sentences.unwrap_or(usize::MAX),
-        topics: Topics { phrases: &prompt.topics, next: 0 },
+        topics: Topics::of(&prompt.topics),
     };
     text.open(prompt, persona, dice);
-    if !brief {
+    if !brief || length.even_small_talk {
         text.go_on(dice);
     }
     let mut text = text.text;
@@ -112,10 +115,13 @@ impl Writer<'_> {
     fn open(&mut self, prompt: &Prompt<'_>, persona: &Persona, dice: &mut Dice) {
         if prompt.images > 0 {
             let images = match prompt.images {
-                1 => "the image you sent".to_owned(),
-                count => format!("the {count} images you sent"),
+                1 => "1 image".to_owned(),
+                count => format!("{count} images"),
             };
             self.say(dice.pick(phrases::IMAGES), &images);
+            if asks_for_images(prompt) {
+                return;
+            }
         }
         let about = if prompt.subject.is_empty() { "this topic" } else { &prompt.subject };
         match &prompt.intent {
@@ -296,13 +302,28 @@ impl Writer<'_> {
     }
 }
 
+/// Whether the question is what there is to see, which nobody here can tell.
+fn asks_for_images(prompt: &Prompt<'_>) -> bool {
+    const SEEN: [&str; 10] =
+        ["image", "images", "picture", "pictures", "photo", "photos", "screenshot", "this", "these", "see"];
+    let asks = matches!(
+        prompt.intent,
+        Intent::About | Intent::Fact | Intent::Why | Intent::YesNo(_) | Intent::Task | Intent::Statement
+    );
+    asks && words(prompt.text).any(|word| SEEN.iter().any(|seen| seen.eq_ignore_ascii_case(word)))
+}
+
 /// Deals the topics in turn, the first one most often.
-struct Topics<'a> {
+pub(super) struct Topics<'a> {
     phrases: &'a [String],
     next: usize,
 }
 
 impl<'a> Topics<'a> {
+    pub(super) const fn of(phrases: &'a [String]) -> Self {
+        Self { phrases, next: 0 }
+    }
+
     fn deal(&mut self) -> &'a str {
         let often = !self.next.is_multiple_of(2);
         let of = if often { 0 } else { self.next / 2 };
@@ -338,7 +359,7 @@ fn function_name(keywords: &[String], language: &str) -> String {
 }
 
 /// Replaces the slots of a phrase in one pass: what is put in is not looked at again.
-fn fill(phrase: &str, subject: &str, topics: &mut Topics<'_>) -> String {
+pub(super) fn fill(phrase: &str, subject: &str, topics: &mut Topics<'_>) -> String {
     let mut text = String::with_capacity(phrase.len() + subject.len());
     let mut rest = phrase;
     while let Some((before, after)) = rest.split_once('{') {

@@ -1,43 +1,33 @@
 //! When to call which tool, with which arguments, and what to say about the results.
 //!
 //! A tool is called when the last message is about it: enough of its words are in its name and description.
-//! Two tools are called at once when the message is about both; one tool twice when it names two places.
+//! Two tools are called at once when the message is about both; one tool twice when it names two places. An eager
+//! model does not wait for a message that is about a tool, and calls several.
 
 use std::fmt::Write as _;
 
 use super::dice::Dice;
 use super::json::Json;
 use super::phrases;
-use super::request::{Request, Role, Tool, ToolChoice};
+use super::request::{Message, Request, Role, Tool, ToolChoice};
+use super::said::Call;
 use super::schema::{self, Optional};
-use super::script::Call;
 use super::values::{Values, parts};
-use super::words::{is_filler, words};
+use super::words::{is_filler, stem, words};
 
 /// From this score on a message is about a tool: one telling word of its name, or two of its description.
 const RELEVANT: usize = 2;
 /// The most calls at once, and results that are spoken of.
 const MOST_CALLS: usize = 5;
+/// Tools that an eager model calls at once, if there are as many.
+const SEVERAL: usize = 3;
 /// Tools that are looked at, as many as OpenAI takes, and the words of a description.
 const TOOLS: usize = 128;
 const DESCRIPTION: usize = 100;
 
 /// The calls that answer the request, if it is to be answered by calls.
-pub(super) fn calls(request: &Request, values: &Values, dice: &mut Dice) -> Vec<Call> {
-    let asked: Vec<String> =
-        words(&values.text).take(200).filter(|word| !is_filler(word)).map(stem).collect();
-    let mut chosen: Vec<&Tool> = match &request.tool_choice {
-        ToolChoice::None => Vec::new(),
-        ToolChoice::Named(name) => request.tools.iter().filter(|tool| &tool.name == name).take(1).collect(),
-        ToolChoice::Required => {
-            let relevant = relevant(&request.tools, &asked);
-            if relevant.is_empty() { request.tools.iter().take(1).collect() } else { relevant }
-        }
-        ToolChoice::Auto if request.messages.last().is_some_and(|message| message.role == Role::User) => {
-            relevant(&request.tools, &asked)
-        }
-        ToolChoice::Auto => Vec::new(),
-    };
+pub(super) fn calls(request: &Request, values: &Values, eager: bool, dice: &mut Dice) -> Vec<Call> {
+    let mut chosen = chosen(request, values, eager);
     chosen.truncate(MOST_CALLS);
     let mut calls = Vec::new();
     for tool in chosen {
@@ -63,6 +53,53 @@ pub(super) fn calls(request: &Request, values: &Values, dice: &mut Dice) -> Vec<
     }
     calls.truncate(if request.parallel_tool_calls { MOST_CALLS } else { 1 });
     calls
+}
+
+/// The tools to call, in the order to call them.
+fn chosen<'a>(request: &'a Request, values: &Values, eager: bool) -> Vec<&'a Tool> {
+    let asked: Vec<String> =
+        words(&values.text).take(200).filter(|word| !is_filler(word)).map(stem).collect();
+    let mut chosen = match &request.tool_choice {
+        ToolChoice::None => return Vec::new(),
+        ToolChoice::Named(name) => {
+            return request.tools.iter().filter(|tool| &tool.name == name).take(1).collect();
+        }
+        ToolChoice::Auto if eager && is_answered(request) => return Vec::new(),
+        ToolChoice::Auto if !eager && !speaks_last(request, Role::User) => return Vec::new(),
+        ToolChoice::Auto | ToolChoice::Required => relevant(&request.tools, &asked),
+    };
+    let least = match request.tool_choice {
+        _ if eager => SEVERAL,
+        ToolChoice::Required => 1,
+        _ => 0,
+    };
+    for tool in &request.tools {
+        if chosen.len() < least && !chosen.iter().any(|other| other.name == tool.name) {
+            chosen.push(tool);
+        }
+    }
+    chosen
+}
+
+/// Whether the model waits for nothing: it has spoken last, or has the results of its calls.
+fn is_answered(request: &Request) -> bool {
+    speaks_last(request, Role::Assistant) || has_results(request)
+}
+
+fn speaks_last(request: &Request, role: Role) -> bool {
+    request.messages.last().is_some_and(|message| message.role == role)
+}
+
+pub(super) fn has_results(request: &Request) -> bool {
+    !results(request).is_empty()
+}
+
+/// What has come back since the model spoke last. Some clients add words of the user's to the results.
+fn results(request: &Request) -> Vec<&Message> {
+    let turn = request.messages.iter().rev().take_while(|message| message.role != Role::Assistant);
+    let mut results: Vec<&Message> = turn.filter(|message| message.role == Role::Tool).collect();
+    results.reverse();
+    results
 }
 
 const PLACES: [&str; 6] = ["city", "location", "place", "town", "country", "region"];
@@ -118,24 +155,13 @@ const VERBS: [&str; 16] = [
     "read", "set", "check", "show",
 ];
 
-/// A word without its endings: `orders`, `ordering` and `ordered` are `order`.
-fn stem(word: &str) -> String {
-    let word = word.to_lowercase();
-    let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(&word);
-    for ending in ["ing", "ed", "es", "s"] {
-        if let Some(stem) = word.strip_suffix(ending).filter(|stem| stem.chars().count() > 2) {
-            return stem.trim_end_matches('e').to_owned();
-        }
-    }
-    word.trim_end_matches('e').to_owned()
-}
-
-/// What the results at the end of the conversation say, if it ends with results.
+/// What the results of the last calls say, if there are any that the model has not spoken of.
 pub(super) fn findings(request: &Request, dice: &mut Dice) -> Option<String> {
-    let count = request.messages.iter().rev().take_while(|message| message.role == Role::Tool).count();
-    let results =
-        request.messages.get(request.messages.len() - count..).filter(|results| !results.is_empty())?;
-    let asked = request.messages.iter().rev().skip(count).find(|message| !message.calls.is_empty())?;
+    let results = results(request);
+    if results.is_empty() {
+        return None;
+    }
+    let asked = request.messages.iter().rev().find(|message| !message.calls.is_empty())?;
     let mut text = String::new();
     for result in results.iter().take(MOST_CALLS) {
         let call = asked.calls.iter().find(|call| Some(&call.id) == result.answers.as_ref());

@@ -145,6 +145,18 @@ pub(super) fn restated(words: &[&str]) -> String {
     said.join(" ")
 }
 
+/// A word without its endings: `orders`, `ordering` and `ordered` are `order`.
+pub(super) fn stem(word: &str) -> String {
+    let word = word.to_lowercase();
+    let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(&word);
+    for ending in ["ing", "ed", "es", "s"] {
+        if let Some(stem) = word.strip_suffix(ending).filter(|stem| stem.chars().count() > 2) {
+            return stem.trim_end_matches('e').to_owned();
+        }
+    }
+    word.trim_end_matches('e').to_owned()
+}
+
 /// A small number, in digits or in words.
 pub(super) fn number(word: &str) -> Option<usize> {
     const NAMES: [&str; 13] = [

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::call::{Message, Origin, Part, Reasoning, Role, Signature, ToolCall};
+use crate::call::{Message, Origin, Part, Raw, Reasoning, Role, Signature, ToolCall};
+use crate::dialect::Dialect;
 
 const MODEL: &str = "gemini-3-flash";
 
@@ -122,7 +123,7 @@ fn parts_without_a_counterpart_are_named() {
     refused(with(Role::User, Part::File { url: "data:text/plain,plain".into(), name: None }));
     refused(with(Role::System, Part::File { url: "https://x.org/a.pdf".into(), name: None }));
     let other = Json::new(r#"{"type":"file","file":{"file_id":"file-1"}}"#.into()).unwrap();
-    refused(with(Role::User, Part::Other(other)));
+    refused(with(Role::User, Part::Other(Raw { dialect: Dialect::Chat, json: other })));
 }
 
 #[test]

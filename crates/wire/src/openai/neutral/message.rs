@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::call::{Call, Json, Message, Part, Reasoning, Role, ToolCall};
-use crate::dialect::Refused;
-use crate::openai::neutral::places::{self, note, note_others};
+use crate::call::{Call, Json, Message, Part, Raw, Reasoning, Role, ToolCall};
+use crate::dialect::{Dialect, Refused};
+use crate::openai::neutral::places::{self, note_others};
 use crate::openai::neutral::{read, wrong};
 use crate::openai::reasoning::{merge, read_reasoning_details};
 
@@ -56,7 +56,7 @@ fn read_part(call: &mut Call, raw: &RawValue, place: &str) -> Result<Part, Refus
             match read_all(call, file, places::FILE, &format!("{place}.file"))? {
                 FileIn { file_data: Some(url), filename: name } => Part::File { url, name },
                 // A file by its id is one of the provider's own.
-                FileIn { file_data: None, .. } => return Ok(Part::Other(Json::from(raw))),
+                FileIn { file_data: None, .. } => return Ok(other(raw)),
             }
         }
         "input_audio" => {
@@ -65,17 +65,21 @@ fn read_part(call: &mut Call, raw: &RawValue, place: &str) -> Result<Part, Refus
                 read_all(call, audio, places::INPUT_AUDIO, &format!("{place}.input_audio"))?;
             Part::Audio { data, format }
         }
-        _ => return Ok(Part::Other(Json::from(raw))),
+        _ => return Ok(other(raw)),
     };
     note_others(call, raw, &["type", &part.kind], place)?;
     Ok(read)
+}
+
+fn other(raw: &RawValue) -> Part {
+    Part::Other(Raw { dialect: Dialect::Chat, json: Json::from(raw) })
 }
 
 /// None for a call of a custom tool, which has no arguments but a text.
 fn read_tool_call(call: &mut Call, raw: &RawValue, place: &str) -> Result<Option<ToolCall>, Refused> {
     let ToolCallIn { kind, id, function } = read_raw(raw, place)?;
     if kind.is_some_and(|kind| kind != "function") {
-        note(call, place.to_owned());
+        call.cannot_carry(place);
         return Ok(None);
     }
     note_others(call, raw, places::TOOL_CALL, place)?;

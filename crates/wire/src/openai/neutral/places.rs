@@ -12,9 +12,6 @@ use crate::dialect::Refused;
 use crate::json::{Fault, members};
 use crate::openai::neutral::wrong;
 
-/// Unknown members that are named: enough to refuse a request by, and no more memory than that.
-const MAX_UNCARRIED: usize = 64;
-
 /// Members that ask nothing of the answer: they are about the provider's own bookkeeping, storage, caches and abuse
 /// detection, and a provider without them answers the same. They are left out where bytes cannot pass.
 const SAY_NOTHING: [&str; 6] = [
@@ -81,18 +78,11 @@ pub(super) fn note_others(
         let name = name.decode();
         let known = known.contains(&&*name) || CACHE_HINTS.contains(&&*name);
         if !known && span.of(object) != b"null" {
-            note(call, format!("{place}.{name}"));
+            call.cannot_carry(format_args!("{place}.{name}"));
         }
         Ok::<_, Fault>(())
     });
     noted.map_err(|_| wrong(place.to_owned()))
-}
-
-/// Notes that what stands at `path` has no neutral place.
-pub(super) fn note(call: &mut Call, path: String) {
-    if call.uncarried.len() < MAX_UNCARRIED {
-        call.uncarried.push(path);
-    }
 }
 
 #[cfg(test)]

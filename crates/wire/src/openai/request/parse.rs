@@ -1,39 +1,18 @@
 //! The one pass over a request body.
 
+use std::fmt::Arguments;
+
 use crate::call::Role;
 use crate::dialect::Refused;
-use crate::json::{Fault, Kind, Scanner, Span, Text};
-use crate::openai::check::{self, missing, refused, twice, wrong_type};
+use crate::dialect::check::{self, members, missing, refused, twice, wrong_type};
+use crate::json::{Kind, Scanner, Span};
 use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
 const MAX_CHOICES: u64 = 128;
 
-macro_rules! members {
-    ($($member:ident = $name:literal,)*) => {
-        /// A top-level member that is read.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Member {
-            $($member,)*
-        }
-
-        impl Member {
-            pub(super) fn of(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$member),)*
-                    _ => None,
-                }
-            }
-
-            pub(super) const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$member => $name,)*
-                }
-            }
-        }
-    };
-}
-
 members! {
+    /// A top-level member that is read.
+    Member:
     Model = "model",
     Messages = "messages",
     Stream = "stream",
@@ -57,28 +36,12 @@ members! {
     User = "user",
 }
 
-/// Which members have been met: one bit each.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen(u32);
-
-impl Seen {
-    /// Whether this is the first time.
-    const fn add(&mut self, member: Member) -> bool {
-        let bit = 1 << member as u32;
-        let first = self.0 & bit == 0;
-        self.0 |= bit;
-        first
-    }
-
-    const fn has(self, member: Member) -> bool {
-        self.0 & (1 << member as u32) != 0
-    }
-}
-
 impl Facts {
     /// The caller gave the member a value, under either name where it has two.
     pub(super) fn said(&self, member: Member) -> bool {
-        let has = |member| self.seen.has(member) && !self.nulls.iter().any(|(null, _)| *null == member);
+        let has = |member: Member| {
+            self.seen.has(member.bit()) && !self.nulls.iter().any(|(null, _)| *null == member)
+        };
         match member {
             Member::MaxTokens | Member::MaxCompletionTokens => self.max_tokens.is_some(),
             member => has(member),
@@ -98,28 +61,6 @@ pub(super) fn facts(body: &[u8]) -> Result<Facts, Refused> {
     Ok(parse.facts)
 }
 
-/// Calls `found` with each text of a message's content, which is a string, null or an array of parts.
-pub(super) fn each_text<'a>(scanner: &mut Scanner<'a>, found: &mut dyn FnMut(Text<'a>)) -> Result<(), Fault> {
-    match scanner.peek()? {
-        Kind::String => found(scanner.string()?),
-        Kind::Array => {
-            let mut array = scanner.array()?;
-            while scanner.element(&mut array)? {
-                let mut part = scanner.object()?;
-                while let Some(name) = scanner.member(&mut part)? {
-                    if name.is("text") && scanner.peek()? == Kind::String {
-                        found(scanner.string()?);
-                    } else {
-                        scanner.skip()?;
-                    }
-                }
-            }
-        }
-        _ => drop(scanner.skip()?),
-    }
-    Ok(())
-}
-
 struct Parse<'a> {
     scanner: Scanner<'a>,
     facts: Facts,
@@ -128,7 +69,7 @@ struct Parse<'a> {
 impl Parse<'_> {
     fn request(&mut self) -> Result<(), Refused> {
         if self.scanner.peek()? != Kind::Object {
-            return Err(wrong_type(None, "an object", self.scanner.peek()?));
+            return Err(wrong_type(None::<&str>, "an object", self.scanner.peek()?));
         }
         let mut object = self.scanner.object()?;
         while let Some(name) = self.scanner.member(&mut object)? {
@@ -143,7 +84,7 @@ impl Parse<'_> {
 
     fn member(&mut self, member: Member) -> Result<(), Refused> {
         let name = member.name();
-        if !self.facts.seen.add(member) {
+        if !self.facts.seen.add(member.bit()) {
             return Err(twice(format_args!("{name}")));
         }
         if self.scanner.peek()? == Kind::Null {
@@ -276,7 +217,7 @@ impl Parse<'_> {
             }
         }
         let Some(role) = role else {
-            return Err(missing(&format!("messages[{number}].role")));
+            return Err(missing(format_args!("messages[{number}].role")));
         };
         if role == Role::User {
             self.facts.last_user = content;
@@ -290,7 +231,7 @@ impl Parse<'_> {
         let role = self.scanner.string()?;
         Role::ALL.into_iter().find(|known| role.is(known.as_str())).ok_or_else(|| {
             let known = Role::ALL.map(Role::as_str).join("`, `");
-            refused(&param.to_string(), &format!("`{param}` must be one of `{known}`"), "invalid_value")
+            refused(param, &format!("`{param}` must be one of `{known}`"), "invalid_value")
         })
     }
 
@@ -339,7 +280,7 @@ impl Parse<'_> {
             }
         }
         let Some(kind) = kind else {
-            return Err(missing(&format!("messages[{message}].content[{number}].type")));
+            return Err(missing(format_args!("messages[{message}].content[{number}].type")));
         };
         if kind.is("image_url") {
             self.facts.images += 1;
@@ -348,13 +289,11 @@ impl Parse<'_> {
     }
 
     /// Checks the kind of a value that is otherwise the provider's business.
-    fn pass(&mut self, kinds: &[Kind], what: &str, param: std::fmt::Arguments<'_>) -> Result<(), Refused> {
-        self.expect(kinds, what, param)?;
-        self.scanner.skip()?;
-        Ok(())
+    fn pass(&mut self, kinds: &[Kind], what: &str, param: Arguments<'_>) -> Result<(), Refused> {
+        check::pass(&mut self.scanner, kinds, what, param)
     }
 
-    fn expect(&mut self, kinds: &[Kind], what: &str, param: std::fmt::Arguments<'_>) -> Result<(), Refused> {
+    fn expect(&mut self, kinds: &[Kind], what: &str, param: Arguments<'_>) -> Result<(), Refused> {
         check::expect(&mut self.scanner, kinds, what, param)
     }
 }
