@@ -46,7 +46,7 @@ need_deny() {
     cargo_tool deny "$deny_version" 1
 }
 
-# `.venv` with the tools of scripts/requirements.txt and the SDK under test.
+# `.venv` with the tools of scripts/requirements.txt and the SDKs under test.
 need_python() {
     local requirements=(scripts/requirements.txt tests/sdk/python/requirements.txt)
     local wanted stamp=.venv/requirements.sha256

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test: Rust tests, documentation tests, and against the binary the official OpenAI SDKs and the
-# commands of the documentation.
+# Runs every test: Rust tests, documentation tests, and against the binary the official SDKs and the commands of
+# the documentation. What the SDKs show of dialects and providers has to be what docs/providers.md says.
 # One suite's failure does not stop the others; the last line sums up: `N passed, N failed`. Servers
 # that tests start listen on ports the system chooses and keep their data in a folder that is removed.
 set -uo pipefail
@@ -15,6 +15,7 @@ export TMPDIR=$work PYTHONDONTWRITEBYTECODE=1
 target=$(cargo metadata "${locked[@]}" --format-version 1 --no-deps | .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 [[ -n $target ]] || exit 1
 junit=target/nextest/default/junit.xml # nextest keeps its store here, wherever the target directory is
+matrix=$target/provider-matrix.jsonl # stays, for scripts/provider-matrix.py to write the tables from
 suites=()
 
 # suite NAME REPORT COMMAND...: runs it and keeps its exit code and report for the sum.
@@ -52,6 +53,10 @@ node_sdk() (
         --test-reporter=junit --test-reporter-destination="$work/node.xml"
 )
 
+provider_matrix() {
+    .venv/bin/python scripts/provider-matrix.py --check "$matrix"
+}
+
 documented_commands() {
     .venv/bin/python scripts/doc-commands.py --junit "$work/commands.xml"
 }
@@ -59,9 +64,11 @@ documented_commands() {
 suite "rust" "$junit" rust
 suite "documentation" "$work/doc.log" documentation
 if suite "binary" - binary; then
-    export PARAPET_BIN=$target/debug/parapet
-    suite "openai for python" "$work/python.xml" python_sdk
-    suite "openai for node" "$work/node.xml" node_sdk
+    rm -f "$matrix"
+    export PARAPET_BIN=$target/debug/parapet PARAPET_MATRIX_OUT=$matrix
+    suite "sdks for python" "$work/python.xml" python_sdk
+    suite "sdks for node" "$work/node.xml" node_sdk
+    suite "tables of providers" - provider_matrix
     suite "documented commands" "$work/commands.xml" documented_commands
 fi
 

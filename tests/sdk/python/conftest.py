@@ -4,6 +4,7 @@ import re
 import openai
 import pytest
 
+import matrix
 from gateway import Gateway, Keys, running
 from plain import Plain
 from scripted import Script, Upstream
@@ -16,6 +17,14 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("parapet"):
                 item.add_marker(pytest.mark.skip(reason="a promise of Parapet, not of a bare upstream"))
+
+
+def pytest_generate_tests(metafunc):
+    """A test of the matrix runs for every kind of provider; its name is the scenario's."""
+    if "cell" in metafunc.fixturenames:
+        scenario = metafunc.definition.originalname.removeprefix("test_")
+        kinds = [metafunc.module.CLIENT] if DIRECT else matrix.kinds(scenario)
+        metafunc.parametrize("kind", kinds)
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +40,7 @@ def gateway(upstream, tmp_path_factory):
     if DIRECT:
         yield Gateway(upstream.url.removeprefix("http://"), Keys(), direct=True)
         return
-    binary = os.environ.get("PARAPET_BIN")
-    if not binary or not os.access(binary, os.X_OK):
-        pytest.exit("PARAPET_BIN must name the parapet binary", returncode=2)
-    with running(binary, upstream.url, tmp_path_factory.mktemp("parapet")) as gateway:
+    with running("parapet.yaml", upstream.url, tmp_path_factory.mktemp("parapet")) as gateway:
         yield gateway
 
 
@@ -78,3 +84,40 @@ def model(gateway, script):
 @pytest.fixture(scope="session")
 def plain(gateway):
     return Plain(gateway, gateway.keys.caller)
+
+
+@pytest.fixture(scope="session")
+def protocols():
+    """The upstream that speaks every provider's protocol."""
+    server = matrix.Upstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def crossing(protocols, tmp_path_factory):
+    """Parapet with a provider of every kind; directly, nothing."""
+    if DIRECT:
+        yield Gateway(protocols.url.removeprefix("http://"), Keys(), direct=True)
+        return
+    with running("matrix.yaml", protocols.url, tmp_path_factory.mktemp("matrix")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def door(crossing):
+    """Address and key for a client of the matrix; directly, those of its own protocol."""
+
+    def address(client: str) -> tuple[str, str]:
+        if crossing.direct:
+            return f"http://{crossing.address}/{client}", crossing.keys.providers[0]
+        return f"http://{crossing.address}", crossing.keys.caller
+
+    return address
+
+
+@pytest.fixture
+def cell(request, kind, protocols):
+    """One square of the matrix."""
+    scenario = request.node.originalname.removeprefix("test_")
+    return matrix.Cell(request.module.CLIENT, kind, scenario, protocols, DIRECT)

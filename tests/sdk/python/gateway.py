@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import pytest
 
-CONFIG = Path(__file__).parent.parent / "parapet.yaml"
+SUITE = Path(__file__).parent.parent
 START = 20.0  # seconds until it must listen: a debug build on a busy machine
 STOP = 10.0  # seconds from SIGTERM to exit
 
@@ -50,8 +50,11 @@ class Gateway:
 
 
 @contextmanager
-def running(binary: str, upstream: str, folder: Path) -> Iterator[Gateway]:
-    """Serves `parapet.yaml` with its data in `folder` until the block ends."""
+def running(config: str, upstream: str, folder: Path) -> Iterator[Gateway]:
+    """Serves a config of the suite with its data in `folder` until the block ends."""
+    binary = os.environ.get("PARAPET_BIN")
+    if not binary or not os.access(binary, os.X_OK):
+        pytest.exit("PARAPET_BIN must name the parapet binary", returncode=2)
     keys = Keys()
     ports, log = folder / "ports.json", folder / "parapet.log"
     environment = {
@@ -65,7 +68,7 @@ def running(binary: str, upstream: str, folder: Path) -> Iterator[Gateway]:
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [binary, "-c", CONFIG, "serve", "--ports-file", ports],
+            [binary, "-c", SUITE / config, "serve", "--ports-file", ports],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

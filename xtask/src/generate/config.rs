@@ -51,9 +51,9 @@ the file, environment variables (`PARAPET__SERVER__LISTEN=…`: upper case, `__`
 [JSON Schema](config.schema.json) for editors.
 
 A text may contain `${env:NAME}`, `${env:NAME:-default}`, `${env:NAME:?message}` and `${file:path}`; `$$` is a
-dollar sign. Durations are written `250ms`, `30s`, `5m`, `1h`, `2d`; sizes `512KiB`, `10MiB`. A secret is a source,
-`{ env: NAME }` or `{ file: PATH }`, or the text itself, which is noticed. Keys beginning with `x-` are yours.
-NAME stands for a name that you choose.
+dollar sign. Durations are written `250ms`, `30s`, `5m`, `1h`, `2d`; sizes `512KiB`, `10MiB`; percentages `20%`, `0.5%`. A secret
+is a source, `{ env: NAME }` or `{ file: PATH }`, or the text itself, which is noticed. Keys beginning with `x-` are
+yours. NAME stands for a name that you choose.
 ";
 
 struct Writer<'a> {

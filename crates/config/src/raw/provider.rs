@@ -18,7 +18,7 @@ use crate::kinds::{NAMES, SIMULATED};
 pub(crate) struct Provider {
     /// Whose API it speaks. Not set: the provider's name, if that is a kind.
     pub(crate) kind: Field<ProviderKind>,
-    /// Where it is: the URL that paths like `/chat/completions` are added to.
+    /// Where it is: the URL that paths like `/chat/completions` are added to. Not set: the usual address of its kind.
     pub(crate) base_url: Field<String>,
     /// The version of the API, for kinds whose API has versions: a date for `azure`, `v1beta` or `v1` for `gemini`.
     #[schemars(regex(pattern = r"^([0-9a-z-]{1,32}|\$\{.*\})$"))]

@@ -12,7 +12,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import OpenAI from "openai";
 import { Upstream } from "./scripted.js";
 
-const CONFIG = path.join(import.meta.dirname, "../../parapet.yaml");
+const SUITE = path.join(import.meta.dirname, "../..");
 const START = 20_000; // milliseconds until it must listen: a debug build on a busy machine
 const STOP = 10_000; // milliseconds from SIGTERM to exit
 
@@ -22,7 +22,7 @@ export const direct = process.env.PARAPET_SDK_DIRECT === "1";
 /** Options of a test that holds a promise a bare upstream does not keep. */
 export const ours = { skip: direct && "a promise of Parapet, not of a bare upstream" };
 
-const keys = {
+export const keys = {
   caller: key("caller"),
   neighbour: key("neighbour"),
   providers: [key("sk-first"), key("sk-second")],
@@ -32,7 +32,7 @@ const keys = {
 export async function start() {
   const upstream = await Upstream.listen();
   after(() => upstream.close());
-  const address = direct ? upstream.address : await serve(upstream);
+  const address = direct ? upstream.address : await serve("parapet.yaml", `http://${upstream.address}`);
   const client = new OpenAI({
     baseURL: `http://${address}/v1`,
     apiKey: keys.caller,
@@ -52,19 +52,20 @@ function scriptedFor(upstream) {
   };
 }
 
-async function serve(upstream) {
+/** The address of a gateway with a config of the suite, until the file's tests are done. */
+export async function serve(config, upstream) {
   const binary = process.env.PARAPET_BIN;
   assert.ok(binary, "PARAPET_BIN must name the parapet binary");
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "parapet-sdk-"));
   const ports = path.join(folder, "ports.json");
   const log = path.join(folder, "parapet.log");
   const output = fs.openSync(log, "w");
-  const child = spawn(binary, ["-c", CONFIG, "serve", "--ports-file", ports], {
+  const child = spawn(binary, ["-c", path.join(SUITE, config), "serve", "--ports-file", ports], {
     cwd: folder,
     env: {
       PATH: process.env.PATH,
       PARAPET_DATA_DIR: path.join(folder, "data"),
-      PARAPET_SDK_UPSTREAM: `http://${upstream.address}`,
+      PARAPET_SDK_UPSTREAM: upstream,
       PARAPET_SDK_KEY: keys.caller,
       PARAPET_SDK_NEIGHBOUR_KEY: keys.neighbour,
       PARAPET_SDK_PROVIDER_KEY_1: keys.providers[0],
