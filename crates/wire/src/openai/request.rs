@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use crate::call::{Message, Parameters, Role};
 use crate::dialect::Refused;
 use crate::dialect::check::{Seen, each_text};
-use crate::json::{Edit, Scanner, Span, escaped, splice, write_str};
+use crate::json::{Edit, Fault, Scanner, Span, escaped, members, splice, write_str};
 use crate::openai::Flavor;
 use crate::openai::encode::parameter_members;
 
@@ -43,6 +43,8 @@ struct Facts {
     /// The model's name without its quotes.
     model_span: Span,
     messages: Vec<MessageFacts>,
+    /// Messages with a thought ([`parse::THOUGHTS`]).
+    thoughtful: Vec<Span>,
     /// Behind the opening bracket of `messages`, which is not empty.
     messages_start: usize,
     /// The content of the last message of role `user`.
@@ -189,6 +191,9 @@ impl ChatRequest {
         let additions =
             self.agent.as_ref().map(|agent| self.agent_additions(agent, flavor)).unwrap_or_default();
         edits.extend(additions.iter().map(|(span, with)| Edit { span: *span, with }));
+        let thoughtful: &[Span] = if flavor == Flavor::OpenAi { &facts.thoughtful } else { &[] };
+        let messages: Vec<_> = thoughtful.iter().map(|span| without_thoughts(span.of(&self.body))).collect();
+        edits.extend(thoughtful.iter().zip(&messages).map(|(span, with)| Edit { span: *span, with }));
         splice(&self.body, &mut edits)
     }
 
@@ -243,4 +248,23 @@ impl ChatRequest {
         let agent = self.agent.as_ref()?;
         Some((Message::text(Role::System, agent.prompt.as_str()), &agent.defaults))
     }
+}
+
+/// A message for OpenAI itself, which refuses what it does not know: a conversation may come to it from a provider
+/// that thinks aloud.
+fn without_thoughts(message: &[u8]) -> BytesMut {
+    let mut out = BytesMut::with_capacity(message.len());
+    // The message has been checked, so nothing is left out here but thoughts.
+    let _ = members::<Fault>(message, |name, value| {
+        let name = name.decode();
+        if !parse::THOUGHTS.contains(&&*name) {
+            out.extend_from_slice(if out.is_empty() { b"{" } else { b"," });
+            write_str(&mut out, &name);
+            out.extend_from_slice(b":");
+            out.extend_from_slice(value.of(message));
+        }
+        Ok(())
+    });
+    out.extend_from_slice(b"}");
+    out
 }

@@ -10,6 +10,9 @@ use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
 const MAX_CHOICES: u64 = 128;
 
+/// Members of a message that hold what a model thought, by conventions that are not OpenAI's.
+pub(super) const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_details"];
+
 members! {
     /// A top-level member that is read.
     Member:
@@ -198,7 +201,7 @@ impl Parse<'_> {
         let number = self.facts.messages.len();
         self.expect(&[Kind::Object], "an object", format_args!("messages[{number}]"))?;
         let start = self.scanner.offset();
-        let (mut role, mut content, mut characters) = (None, None, 0);
+        let (mut role, mut content, mut characters, mut thoughts) = (None, None, 0, false);
         let mut object = self.scanner.object()?;
         while let Some(name) = self.scanner.member(&mut object)? {
             match &*name.decode() {
@@ -213,7 +216,10 @@ impl Parse<'_> {
                     characters = self.content(number)?;
                     content = Some(Span { start, end: self.scanner.offset() });
                 }
-                _ => drop(self.scanner.skip()?),
+                name => {
+                    thoughts |= THOUGHTS.contains(&name);
+                    self.scanner.skip()?;
+                }
             }
         }
         let Some(role) = role else {
@@ -222,7 +228,11 @@ impl Parse<'_> {
         if role == Role::User {
             self.facts.last_user = content;
         }
-        Ok(MessageFacts { role, span: Span { start, end: self.scanner.offset() }, characters })
+        let span = Span { start, end: self.scanner.offset() };
+        if thoughts {
+            self.facts.thoughtful.push(span);
+        }
+        Ok(MessageFacts { role, span, characters })
     }
 
     fn role(&mut self, message: usize) -> Result<Role, Refused> {

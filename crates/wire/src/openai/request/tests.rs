@@ -20,6 +20,26 @@ fn of(messages: &str) -> String {
 }
 
 #[test]
+fn thoughts_of_other_providers_do_not_go_to_openai() {
+    let said =
+        |thoughts: &str, rest: &str| of(&format!(r#"[{{{thoughts}"role":"assistant"{rest}}},{USER}]"#));
+    let thinking = parse(&said(
+        r#""reasoning_details":[{"text":"hm"}], "reasoning":"hm","#,
+        r#", "x": 1.0 ,"reasoning_content":"hm""#,
+    ))
+    .unwrap();
+    let bytes = |flavor| thinking.for_upstream("m", flavor, false);
+    assert_eq!(bytes(Flavor::OpenAi), said("", r#","x":1.0"#));
+    assert_eq!(bytes(Flavor::Compatible), *thinking.body());
+    let agent = thinking.with_agent("Be brief.", &Parameters::default());
+    let with_prompt = agent.for_upstream("m", Flavor::OpenAi, false);
+    assert_eq!(
+        with_prompt,
+        of(&format!(r#"[{{"role":"system","content":"Be brief."}},{{"role":"assistant","x":1.0}},{USER}]"#))
+    );
+}
+
+#[test]
 fn what_is_refused_is_named() {
     let deep = with(&format!(r#""x":{}{}"#, "[".repeat(64), "]".repeat(64)));
     let table: [(&str, Option<&str>, &str); 43] = [
