@@ -62,12 +62,12 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
                 "auto" => call.tool_choice = Some(ToolChoice::Auto),
                 "none" => call.tool_choice = Some(ToolChoice::None),
                 "required" => call.tool_choice = Some(ToolChoice::Required),
-                _ => call.cannot_carry(path()),
+                _ => call.cannot_carry(name),
             },
             ToolChoiceIn::Named { function } => call.tool_choice = Some(ToolChoice::Named(function.name)),
             ToolChoiceIn::Typed { kind } if kind == "function" => return Err(wrong(path())),
             // One of custom tools, or of several.
-            ToolChoiceIn::Typed { .. } => call.cannot_carry(path()),
+            ToolChoiceIn::Typed { .. } => call.cannot_carry(name),
         },
         "response_format" => {
             let format: FormatIn<'_> = read(value, path)?;
@@ -78,7 +78,7 @@ fn read_member(call: &mut Call, name: &str, value: &[u8]) -> Result<(), Refused>
                     p.response_format = Some(ResponseFormat::JsonSchema(Json::from(schema)));
                 }
                 ("json_schema", None) => return Err(wrong(path())),
-                _ => call.cannot_carry(path()),
+                _ => call.cannot_carry(name),
             }
         }
         "stop" => {

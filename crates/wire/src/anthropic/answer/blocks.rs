@@ -22,7 +22,7 @@ pub(super) enum Delta {
 impl Blocks {
     pub(super) fn text(&mut self, out: &mut BytesMut) {
         self.start(out, |out| {
-            out.extend_from_slice(b"{\"type\":\"text\",\"citations\":null,\"text\":\"\"}");
+            out.extend_from_slice(b"{\"type\":\"text\",\"text\":\"\"}");
         });
     }
 

@@ -92,7 +92,7 @@ impl Content<'_, '_> {
         if self.open != Some(kind) {
             self.begin();
             self.out.extend_from_slice(match kind {
-                Open::Text => b"{\"type\":\"text\",\"citations\":null,\"text\":\"",
+                Open::Text => b"{\"type\":\"text\",\"text\":\"",
                 Open::Thinking => b"{\"type\":\"thinking\",\"thinking\":\"",
             });
             self.open = Some(kind);
@@ -235,7 +235,7 @@ mod tests {
         let other = Choice { index: 1, ..text("not this one") };
         let refusal = Choice { refusal: Text::plain("c"), ..Choice::default() };
         let (content, stop) = written([text("a\""), other, text("\nb"), refusal, end]);
-        assert_eq!(content, r#"{"type":"text","citations":null,"text":"a\"\nbc"}"#);
+        assert_eq!(content, r#"{"type":"text","text":"a\"\nbc"}"#);
         assert_eq!(stop, r#""end_turn""#);
     }
 
@@ -249,10 +249,10 @@ mod tests {
             tools(vec![call(0, "", "", " 1 }"), call(2, "", "h", "oops\n")]),
         ]);
         let expected = concat!(
-            r#"{"type":"text","citations":null,"text":"a"},"#,
+            r#"{"type":"text","text":"a"},"#,
             r#"{"type":"tool_use","id":"call_a","name":"f","input":{"x": 1 }},"#,
             r#"{"type":"tool_use","id":"call_7_1","name":"g","input":{}},"#,
-            r#"{"type":"text","citations":null,"text":"b"},"#,
+            r#"{"type":"text","text":"b"},"#,
             r#"{"type":"tool_use","id":"call_7_2","name":"h","input":{"INVALID_JSON":"oops\n"}}"#,
         );
         assert_eq!(content, expected);
@@ -283,7 +283,7 @@ mod tests {
             r#"{"type":"redacted_thinking","data":"parapet.google-gemini-v1.encrypted.3.a.bZ2Vt"},"#,
             r#"{"type":"tool_use","id":"a.b","name":"f","input":{}},"#,
             r#"{"type":"thinking","thinking":"","signature":"parapet.google-gemini-v1.signed.8.call_7_1Z2Vt"},"#,
-            r#"{"type":"text","citations":null,"text":"done"}"#,
+            r#"{"type":"text","text":"done"}"#,
         );
         assert_eq!(content, expected);
     }

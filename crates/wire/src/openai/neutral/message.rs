@@ -71,11 +71,11 @@ fn read_part(call: &mut Call, raw: &RawValue, place: &str) -> Result<Part, Refus
     Ok(read)
 }
 
-/// None for a call of a custom tool, which has no arguments but a text.
 fn other(raw: &RawValue) -> Part {
     Part::Other(Raw { dialect: Dialect::Chat, json: Json::from(raw) })
 }
 
+/// None for a call of a custom tool, which has no arguments but a text.
 fn read_tool_call(call: &mut Call, raw: &RawValue, place: &str) -> Result<Option<ToolCall>, Refused> {
     let ToolCallIn { kind, id, function } = read_raw(raw, place)?;
     if kind.is_some_and(|kind| kind != "function") {

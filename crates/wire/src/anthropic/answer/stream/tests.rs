@@ -58,7 +58,7 @@ fn a_text_is_one_block_between_the_messages_start_and_end() {
     let other = Choice { index: 1, ..text("not this one") };
     let expected = [
         r#""message":{"id":"msg_7","type":"message","role":"assistant","model":"sup\"port","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0,"output_tokens_details":{"thinking_tokens":0}}}}"#,
-        r#""index":0,"content_block":{"type":"text","citations":null,"text":""}}"#,
+        r#""index":0,"content_block":{"type":"text","text":""}}"#,
         r#""index":0,"delta":{"type":"text_delta","text":"a\n\""}}"#,
         r#""index":0,"delta":{"type":"text_delta","text":"no"}}"#,
         r#""index":0}"#,
@@ -101,7 +101,7 @@ fn thoughts_words_and_calls_are_blocks_of_their_own() {
         r#""index":0,{"type":"thinking_delta","thinking":"Hm"}}"#,
         r#""index":0,{"type":"signature_delta","signature":"c2ln"}}"#,
         r#""index":0}"#,
-        r#""index":1,{"type":"text","citations":null,"text":""}}"#,
+        r#""index":1,{"type":"text","text":""}}"#,
         r#""index":1,{"type":"text_delta","text":"Let me look."}}"#,
         r#""index":1}"#,
         r#""index":2,{"type":"tool_use","id":"call_a","name":"f","input":{}}}"#,
@@ -115,7 +115,7 @@ fn thoughts_words_and_calls_are_blocks_of_their_own() {
         r#""index":4,{"type":"thinking_delta","thinking":"Well."}}"#,
         r#""index":4,{"type":"signature_delta","signature":"parapet.unsigned"}}"#,
         r#""index":4}"#,
-        r#""index":5,{"type":"text","citations":null,"text":""}}"#,
+        r#""index":5,{"type":"text","text":""}}"#,
         r#""index":5,{"type":"text_delta","text":"Done."}}"#,
         r#""index":5}"#,
     ];
@@ -205,7 +205,7 @@ fn whatever_is_said_before_a_call_is_whole_stands_behind_it() {
         r#""index":0,{"type":"input_json_delta","partial_json":"{"}}"#,
         r#""index":0,{"type":"input_json_delta","partial_json":"}"}}"#,
         r#""index":0}"#,
-        r#""index":1,{"type":"text","citations":null,"text":""}}"#,
+        r#""index":1,{"type":"text","text":""}}"#,
         r#""index":1,{"type":"text_delta","text":"soon"}}"#,
         r#""index":1}"#,
         r#""index":2,{"type":"thinking","thinking":"","signature":""}}"#,
