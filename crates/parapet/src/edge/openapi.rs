@@ -209,7 +209,13 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
         Some(answer) => {
             let schema = answer.of(generator);
             if matches!(answer, Schema::ChatCompletion | Schema::Message | Schema::AgentAnswer) {
-                let events = json!({ "schema": { "type": "string" } });
+                // OpenAPI 3.1 has no word for a sequence; its readers take this for the schema of each event.
+                let events = json!({ "schema": {
+                    "description": "Each server-sent event",
+                    "type": "object",
+                    "properties": { "event": { "type": "string" }, "data": { "type": "string" } },
+                    "required": ["data"]
+                } });
                 json!({ "application/json": { "schema": schema }, "text/event-stream": events })
             } else {
                 json!({ "application/json": { "schema": schema } })

@@ -302,13 +302,17 @@ async fn provider_test_tells_for_each_key_whether_it_is_taken() {
     let refused = openai::error("Incorrect API key: sk-canary-two", "auth", None, Some("invalid_api_key"));
     first.expect(Answer::status(401).json_body(&refused));
     let ran = shell.run("provider test first").await;
-    ran.ended(1).says("first\tkey 1\tok\t200 OK").says("first\tkey 2\tfailed\t401");
+    ran.ended(1).says("first\tkey 1\tok\t1 model").says("first\tkey 2\tfailed\tthe provider answered 401");
     assert!(!format!("{ran:?}").contains("canary"));
     assert_eq!(first.call(0).await.target(), "/v1/models");
     assert_eq!(first.call(1).await.header("authorization"), Some("Bearer sk-canary-two"));
 
     second.expect(Answer::json(&openai::models(["other"])));
     shell.run("provider test second").await.ended(0).says("second\tkey 1\tok");
+    second.expect(Answer::json(&openai::models(["other", "another"])));
+    let listed = shell.run("provider models second").await;
+    assert_eq!(listed.ended(0).stdout, "second/other\nsecond/another\n");
+    shell.run("provider models gone").await.ended(1).complains("could not be asked");
     shell.run("provider test gone").await.ended(1).says("gone\tkey 1\tfailed").says("refused");
     shell.run("provider test nobody").await.ended(2).complains("no provider `nobody`");
 

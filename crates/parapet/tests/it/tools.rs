@@ -64,15 +64,19 @@ async fn a_call_comes_back_and_its_result_goes_on_with_the_conversation() {
     upstream.expect(Answer::json(&openai::completion("It is on its way.")));
     let conversation = asked["conversation_id"].clone();
     let results = json!([{ "tool_call_id": "call_1", "content": "{\"status\":\"shipped\"}" }]);
-    let answer =
-        post(&server, QUERY, &json!({ "conversation_id": conversation, "tool_results": results })).await.json();
+    let answer = post(&server, QUERY, &json!({ "conversation_id": conversation, "tool_results": results }))
+        .await
+        .json();
     assert_eq!(answer["response"], "It is on its way.", "{answer}");
     let sent = upstream.call(1).await.json()["messages"].clone();
     let roles: Vec<&str> =
         sent.as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["system", "user", "assistant", "tool"]);
     assert_eq!(sent[2]["tool_calls"][0]["id"], "call_1");
-    assert_eq!((&sent[3]["tool_call_id"], &sent[3]["content"]), (&json!("call_1"), &json!("{\"status\":\"shipped\"}")));
+    assert_eq!(
+        (&sent[3]["tool_call_id"], &sent[3]["content"]),
+        (&json!("call_1"), &json!("{\"status\":\"shipped\"}"))
+    );
 
     let path = format!("/v1/conversations/{}/items?order=asc", conversation.as_str().unwrap());
     let items = get(&server, &path).await.json()["data"].clone();
@@ -118,7 +122,8 @@ async fn results_that_do_not_fit_the_calls_are_refused_and_the_conversation_goes
     assert_eq!(upstream.count(), 1);
 
     upstream.expect(Answer::json(&openai::completion("Both shipped.")));
-    let body = json!({ "conversation_id": conversation, "tool_results": [result("call_2"), result("call_1")] });
+    let body =
+        json!({ "conversation_id": conversation, "tool_results": [result("call_2"), result("call_1")] });
     let answer = post(&server, QUERY, &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     ended_well(server).await;
@@ -188,7 +193,8 @@ async fn calls_beyond_the_policy_do_not_reach_the_caller_in_any_shape() {
     assert_eq!(ids(&answer["choices"][0]["message"]["tool_calls"]), ["call_1", "call_2"]);
 
     upstream.expect(called(&too_many));
-    let message = json!({ "model": "clerk", "max_tokens": 9, "messages": [{ "role": "user", "content": "x" }] });
+    let message =
+        json!({ "model": "clerk", "max_tokens": 9, "messages": [{ "role": "user", "content": "x" }] });
     let answer = post(&server, "/v1/messages", &message).await.json();
     assert_eq!(ids(&answer["content"]), ["call_1", "call_2"]);
     assert_eq!(answer["stop_reason"], "tool_use");
@@ -207,7 +213,9 @@ async fn after_its_rounds_the_model_is_asked_for_words() {
         upstream.expect(called(&[("call_1", "find_order", "{}")]));
         let body = match round {
             0 => json!({ "message": "x" }),
-            _ => json!({ "conversation_id": conversation, "tool_results": [{ "tool_call_id": "call_1", "content": "?" }] }),
+            _ => {
+                json!({ "conversation_id": conversation, "tool_results": [{ "tool_call_id": "call_1", "content": "?" }] })
+            }
         };
         conversation = post(&server, QUERY, &body).await.json()["conversation_id"].clone();
         assert!(upstream.call(round).await.json()["tool_choice"].is_null());

@@ -72,7 +72,17 @@ impl Answer {
     /// 200 with an event stream of exactly these bytes, each piece in a chunk and a write of its own.
     #[must_use]
     pub fn stream<P: Into<Bytes>>(pieces: impl IntoIterator<Item = P>) -> Self {
-        let mut answer = Self::status(200).header("content-type", "text/event-stream; charset=utf-8");
+        Self::pieces("text/event-stream; charset=utf-8", pieces)
+    }
+
+    /// 200 with a stream of lines of JSON, each piece in a chunk and a write of its own.
+    #[must_use]
+    pub fn lines<P: Into<Bytes>>(pieces: impl IntoIterator<Item = P>) -> Self {
+        Self::pieces("application/x-ndjson", pieces)
+    }
+
+    fn pieces<P: Into<Bytes>>(content_type: &str, pieces: impl IntoIterator<Item = P>) -> Self {
+        let mut answer = Self::status(200).header("content-type", content_type);
         answer.pieces = pieces.into_iter().map(Into::into).collect();
         answer.chunked = true;
         answer
