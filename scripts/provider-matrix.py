@@ -102,17 +102,17 @@ def table(client: str, matrix: dict, cells: dict) -> str:
 
 
 def mark(client: str, kind: str, scenario: str, matrix: dict, cells: dict, notes: dict[str, int]) -> str:
-    """A tick, or the number of the note that says why there is none."""
+    """A tick, or else the number of the note that says why."""
     name = matrix["kinds"][kind]
     result = cells.get((client, kind, scenario))
     if result == "pass":
         return "✓"
     if result is None:
-        note = f"Not shown: {name} {matrix['not_shown'][kind][scenario]}."
+        sign, note = "–", f"Not shown: {name} {matrix['not_shown'][kind][scenario]}."
     else:
         member = result.removeprefix("no counterpart: ")
-        note = f"{name} has {matrix['no_counterpart'][kind][scenario]['note']}: 400, naming `{member}`."
-    return f"<sup>{notes.setdefault(note, len(notes) + 1)}</sup>"
+        sign, note = "no", f"{name} {matrix['no_counterpart'][kind][scenario]['note']}: 400, naming `{member}`."
+    return f"{sign} <sup>{notes.setdefault(note, len(notes) + 1)}</sup>"
 
 
 def python_version(package: str) -> str:

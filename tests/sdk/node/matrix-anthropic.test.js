@@ -140,6 +140,15 @@ scenario("reasoning", async (cell) => {
   }
 });
 
+// Another provider thinks and calls, this one goes on with the result: the thought is not its own.
+scenario("moved", async (cell) => {
+  const thinking = { type: "enabled", budget_tokens: 2048 };
+  const begun = await ask(cell.elsewhere("m-reason"), { max_tokens: 4096, messages: question, tools, thinking });
+  assert.ok(begun.content.some((block) => block.thinking));
+  const answered = await ask(cell.model("m-tool"), { messages: [...question, ...turns(begun)], tools });
+  cell.told(textOf(answered), "Zürich");
+}, ours);
+
 scenario("length", async (cell) => {
   const [model, asked] = [cell.model("m-length"), { max_tokens: 4 }];
   const [unary, stream] = [await ask(model, asked), await streamed(model, asked)];

@@ -185,6 +185,15 @@ async function gathered(stream) {
   return { choices: [{ message }], usage };
 }
 
+// Another provider thinks and calls, this one goes on with the result: the thought is not its own.
+scenario("moved", async (cell) => {
+  const begun = await ask(cell.elsewhere("m-reason"), { messages: question, tools, reasoning_effort: "low" });
+  const [{ message }] = begun.choices;
+  assert.ok(message.reasoning_content ?? message.reasoning);
+  const answered = await ask(cell.model("m-tool"), { messages: [...question, message, ...results(message)], tools });
+  cell.told(answered.choices[0].message.content, "Zürich");
+}, ours);
+
 scenario("length", async (cell) => {
   const [model, asked] = [cell.model("m-length"), { max_completion_tokens: 4 }];
   const [unary] = (await ask(model, asked)).choices;

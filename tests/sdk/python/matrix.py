@@ -75,6 +75,10 @@ class Cell:
         provider = "" if self.direct else f"{self.kind}-refusing/" if refusing else f"{self.kind}/"
         return provider + self.upstream_model(scene)
 
+    def elsewhere(self, scene: str) -> str:
+        """The model of that scene at another provider, whose thoughts are sealed."""
+        return f"{'gemini' if self.kind == 'anthropic' else 'anthropic'}/{self.upstream_model(scene)}"
+
     def upstream_model(self, scene: str) -> str:
         return f"{scene}.python-{self.client}-{self.kind}-{self.scenario}"
 

@@ -207,6 +207,21 @@ def thought(message) -> str:
     return "".join(block.thinking for block in message.content if block.type == "thinking")
 
 
+@pytest.mark.parapet
+def test_moved(client, cell):
+    """Another provider thinks and calls, this one goes on with the result: the thought is not its own."""
+    with cell.shown(BadRequestError) as model:
+        thinking = {"type": "enabled", "budget_tokens": 2048}
+        asked = {"max_tokens": 4096, "tools": [TOOL]}
+        begun = client.messages.create(
+            model=cell.elsewhere("m-reason"), messages=QUESTION, thinking=thinking, **asked
+        )
+        assert thought(begun)
+        turns = [*QUESTION, begun.to_param(), results(called(begun))]
+        answered = client.messages.create(model=model("m-tool"), messages=turns, **asked)
+        assert sentences(answered.content[0].text) == cell.tells("Zürich")
+
+
 def test_length(client, cell):
     with cell.shown(BadRequestError) as model:
         asked = {"model": model("m-length"), "max_tokens": 4, "messages": HELLO}

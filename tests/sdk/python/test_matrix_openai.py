@@ -225,6 +225,21 @@ def thought(message) -> str:
     return message.model_extra.get("reasoning_content") or message.model_extra.get("reasoning") or ""
 
 
+@pytest.mark.parapet
+def test_moved(client, cell):
+    """Another provider thinks and calls, this one goes on with the result: the thought is not its own."""
+    with cell.shown(BadRequestError) as model:
+        begun = client.chat.completions.create(
+            model=cell.elsewhere("m-reason"), messages=QUESTION, tools=[TOOL], reasoning_effort="low"
+        )
+        message = begun.choices[0].message
+        assert thought(message)
+        answered = client.chat.completions.create(
+            model=model("m-tool"), messages=[*QUESTION, message, result(message.tool_calls[0])], tools=[TOOL]
+        )
+        assert sentences(answered.choices[0].message.content) == cell.tells("Zürich")
+
+
 def test_length(client, cell):
     with cell.shown(BadRequestError) as model:
         asked = {"model": model("m-length"), "messages": HELLO, "max_completion_tokens": 4}

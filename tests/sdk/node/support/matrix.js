@@ -64,6 +64,11 @@ class Cell {
     return `${direct ? "" : `${this.kind}${refusing ? "-refusing" : ""}/`}${this.#model(scene)}`;
   }
 
+  /** The model of that scene at another provider, whose thoughts are sealed. */
+  elsewhere(scene) {
+    return `${this.kind === "anthropic" ? "gemini" : "anthropic"}/${this.#model(scene)}`;
+  }
+
   #model(scene) {
     return `${scene}.node-${this.client}-${this.kind}-${this.scenario}`;
   }

@@ -231,7 +231,7 @@ class Vllm(OpenAI):
         min_tokens skip_special_tokens chat_template chat_template_kwargs structured_outputs include_reasoning
         priority echo add_generation_prompt
     """
-    assistant = "reasoning reasoning_content"
+    assistant = "reasoning reasoning_content reasoning_details"  # the last of which it ignores
     limit = "max_tokens"
     written = 0
 
