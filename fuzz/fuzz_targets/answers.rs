@@ -4,10 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parapet_fuzz::{answer_id, codec, dialect, reading_codec};
+use parapet_fuzz::{Story, answer_id, codec, dialect, reading_codec};
 use wire::dialect::Head;
 use wire::event::Answer;
-use wire::gather::Gathered;
 
 fuzz_target!(|input: &[u8]| {
     let [kind, form, status, body @ ..] = input else { return };
@@ -23,16 +22,11 @@ fuzz_target!(|input: &[u8]| {
     let head = Head { id: answer_id(dialect), created: 1, model: "m" };
     let written = dialect.answer(&head, &answer, &domain::Usage::default());
     let again = reading_codec(dialect).read_answer(&written).expect("what we write is an answer");
-    let (said, again) = (gathered(&answer), gathered(&again));
-    assert_eq!(again.text, said.text);
-    assert_eq!(again.tool_calls, said.tool_calls);
+    story(&answer).is_told_by(&story(&again));
 });
 
-fn gathered(answer: &Answer<'_>) -> Gathered {
-    let mut gathered = Gathered::new("x".to_owned());
-    answer.choices.iter().filter(|choice| choice.index == 0).for_each(|choice| gathered.add(choice));
-    for (index, call) in gathered.tool_calls.iter_mut().enumerate() {
-        call.id = index.to_string();
-    }
-    gathered
+fn story(answer: &Answer<'_>) -> Story {
+    let mut story = Story::default();
+    answer.choices.iter().for_each(|choice| story.add(choice));
+    story
 }

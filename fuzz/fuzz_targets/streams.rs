@@ -5,10 +5,9 @@
 
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
-use parapet_fuzz::{answer_id, codec, dialect, reading_codec};
+use parapet_fuzz::{Story, answer_id, codec, dialect, reading_codec};
 use wire::dialect::Head;
 use wire::frames::Parser;
-use wire::gather::Gathered;
 use wire::provider::Codec;
 
 fuzz_target!(|input: &[u8]| {
@@ -17,25 +16,21 @@ fuzz_target!(|input: &[u8]| {
     let head = Head { id: answer_id(dialect), created: 1, model: "m" };
     let mut writer = dialect.writer(&head, true);
     let mut written = BytesMut::new();
-    let Some(heard) = listen(codec(*kind), Bytes::copy_from_slice(body), |event| writer.event(&mut written, event))
+    let Some(heard) =
+        listen(codec(*kind), Bytes::copy_from_slice(body), |event| writer.event(&mut written, event))
     else {
         return;
     };
     writer.close(&mut written, &domain::Usage::default());
     let again = listen(reading_codec(dialect), written.freeze(), |_| {}).expect("what we write is complete");
-    assert_eq!(again.text, heard.text);
-    assert_eq!(again.tool_calls, heard.tool_calls);
+    heard.is_told_by(&again);
 });
 
 /// What the first choice says; none if the stream is broken, was cut, or reports an error.
-fn listen(
-    codec: &dyn Codec,
-    body: Bytes,
-    mut each: impl FnMut(&wire::event::Event<'_>),
-) -> Option<Gathered> {
+fn listen(codec: &dyn Codec, body: Bytes, mut each: impl FnMut(&wire::event::Event<'_>)) -> Option<Story> {
     let mut parser = Parser::new(codec.framing());
     let mut reader = codec.reader();
-    let mut gathered = Gathered::new("x".to_owned());
+    let mut story = Story::default();
     parser.push(body);
     let mut frames = Vec::new();
     while let Some(frame) = parser.next().ok()? {
@@ -47,13 +42,9 @@ fn listen(
         if event.error.is_some() {
             return None;
         }
-        event.choices.iter().filter(|choice| choice.index == 0).for_each(|choice| gathered.add(choice));
+        event.choices.iter().for_each(|choice| story.add(choice));
         each(&event);
     }
     reader.end().ok()?;
-    gathered.finish?;
-    for (index, call) in gathered.tool_calls.iter_mut().enumerate() {
-        call.id = index.to_string();
-    }
-    Some(gathered)
+    story.is_finished().then_some(story)
 }

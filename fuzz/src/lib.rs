@@ -1,6 +1,8 @@
 //! What the fuzz targets share.
 
 use wire::dialect::Dialect;
+use wire::event::Choice;
+use wire::gather::Gathered;
 use wire::provider::{Codec, KINDS};
 
 /// One of the codecs, whichever number it is.
@@ -29,5 +31,48 @@ pub fn reading_codec(dialect: Dialect) -> &'static dyn Codec {
     match dialect {
         Dialect::Chat => &wire::openai::COMPATIBLE,
         Dialect::Messages => &wire::anthropic::CODEC,
+    }
+}
+
+/// What the first choice says, as far as every dialect can say it.
+#[derive(Default)]
+pub struct Story {
+    words: String,
+    gathered: Gathered,
+}
+
+impl Story {
+    /// The next piece, of any choice.
+    pub fn add(&mut self, choice: &Choice<'_>) {
+        if choice.index == 0 {
+            // The messages dialect has no refusals beside its texts.
+            choice.text.append_to(&mut self.words);
+            choice.refusal.append_to(&mut self.words);
+            self.gathered.add(choice);
+        }
+    }
+
+    #[must_use]
+    pub const fn is_finished(&self) -> bool {
+        self.gathered.finish.is_some()
+    }
+
+    /// Panics unless `told` is the same story.
+    pub fn is_told_by(&self, told: &Self) {
+        assert_eq!(told.words, self.words);
+        let names = |story: &Self| -> Vec<String> {
+            story.gathered.tool_calls.iter().map(|call| call.name.clone()).collect()
+        };
+        assert_eq!(names(told), names(self));
+        for (call, told) in self.gathered.tool_calls.iter().zip(&told.gathered.tool_calls) {
+            // What is no object has a form of its own in the messages dialect.
+            let is_object = |text: &str| {
+                wire::json::check(text.as_bytes(), wire::json::MAX_DEPTH).is_ok()
+                    && text.trim().starts_with('{')
+            };
+            if is_object(&call.arguments) {
+                assert_eq!(told.arguments.trim(), call.arguments.trim());
+            }
+        }
     }
 }

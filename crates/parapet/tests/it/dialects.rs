@@ -156,7 +156,7 @@ async fn a_message_is_answered_by_a_chat_provider_in_the_messages_dialect() {
     let answer = response.json();
     assert_eq!(response.status, 200, "{answer}");
     assert_eq!((&answer["type"], &answer["role"]), (&json!("message"), &json!("assistant")));
-    assert_eq!(answer["content"], json!([{ "type": "text", "citations": null, "text": "Hello!" }]));
+    assert_eq!(answer["content"], json!([{ "type": "text", "text": "Hello!" }]));
     assert_eq!(answer["stop_reason"], "end_turn");
     upstream.expect(Answer::sse(openai::chunks_with_usage(["Hel", "lo"], 7, 2)));
     let (code, events) = events(&server, "/v1/messages", &streamed(message("chat/gpt", "hi"))).await;
