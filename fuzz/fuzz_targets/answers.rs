@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     let _ = codec.read_count(body);
     let _ = codec.read_models(body);
     let Ok(answer) = codec.read_answer(body) else { return };
-    if answer.error.is_some() || answer.finish(0).is_none() {
+    if answer.error.is_some() || !story(&answer).is_whole() {
         return;
     }
     let head = Head { id: answer_id(dialect), created: 1, model: "m" };

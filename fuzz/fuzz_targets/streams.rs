@@ -16,18 +16,22 @@ fuzz_target!(|input: &[u8]| {
     let head = Head { id: answer_id(dialect), created: 1, model: "m" };
     let mut writer = dialect.writer(&head, true);
     let mut written = BytesMut::new();
-    let Some(heard) =
-        listen(codec(*kind), Bytes::copy_from_slice(body), |event| writer.event(&mut written, event))
-    else {
+    let body = Bytes::copy_from_slice(body);
+    let Some(heard) = listen(codec(*kind), body, |event| writer.event(&mut written, event).ok()) else {
         return;
     };
     writer.close(&mut written, &domain::Usage::default());
-    let again = listen(reading_codec(dialect), written.freeze(), |_| {}).expect("what we write is complete");
+    let again = listen(reading_codec(dialect), written.freeze(), |_| Some(()));
+    let again = again.expect("what we write is complete");
     heard.is_told_by(&again);
 });
 
-/// What the first choice says; none if the stream is broken, was cut, or reports an error.
-fn listen(codec: &dyn Codec, body: Bytes, mut each: impl FnMut(&wire::event::Event<'_>)) -> Option<Story> {
+/// What the first choice says; none if the stream is broken, was cut, reports an error, or cannot be told.
+fn listen(
+    codec: &dyn Codec,
+    body: Bytes,
+    mut each: impl FnMut(&wire::event::Event<'_>) -> Option<()>,
+) -> Option<Story> {
     let mut parser = Parser::new(codec.framing());
     let mut reader = codec.reader();
     let mut story = Story::default();
@@ -43,8 +47,8 @@ fn listen(codec: &dyn Codec, body: Bytes, mut each: impl FnMut(&wire::event::Eve
             return None;
         }
         event.choices.iter().for_each(|choice| story.add(choice));
-        each(&event);
+        each(&event)?;
     }
     reader.end().ok()?;
-    story.is_finished().then_some(story)
+    story.is_whole().then_some(story)
 }

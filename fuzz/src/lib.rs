@@ -52,9 +52,10 @@ impl Story {
         }
     }
 
+    /// It is finished, and its calls have names: what a lenient reader lets pass without one is not told again.
     #[must_use]
-    pub const fn is_finished(&self) -> bool {
-        self.gathered.finish.is_some()
+    pub fn is_whole(&self) -> bool {
+        self.gathered.finish.is_some() && self.gathered.tool_calls.iter().all(|call| !call.name.is_empty())
     }
 
     /// Panics unless `told` is the same story.

@@ -12,7 +12,7 @@ use domain::{RequestId, Usage};
 
 use crate::call::{Call, Parameters, Role};
 use crate::error::ErrorBody;
-use crate::event::{Answer, Event};
+use crate::event::{Answer, Event, Malformed};
 use crate::{anthropic, openai};
 
 /// A dialect of callers.
@@ -123,7 +123,10 @@ pub fn tool_call_id(answer_id: &str, index: u32) -> String {
 
 impl Writer {
     /// Appends what `event` says, its usage and its end apart.
-    pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) {
+    ///
+    /// # Errors
+    /// If the dialect cannot tell it; the answer is then broken off.
+    pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) -> Result<(), Malformed> {
         match self {
             Self::Chat(writer) => writer.event(out, event),
             Self::Messages(writer) => writer.event(out, event),

@@ -10,7 +10,7 @@ use wire::agent::Metadata;
 use wire::call::ToolCall;
 use wire::dialect::{Dialect, Head, Writer};
 use wire::error::ErrorBody;
-use wire::event::{Choice, Event};
+use wire::event::{Choice, Event, Malformed};
 use wire::gather::Gathered;
 use wire::json::Text;
 use wire::{openai, sse};
@@ -119,7 +119,9 @@ impl Shape {
                 Ok(Step::Swallow)
             }
             Self::Messages(_) => Ok(Step::Send(frame.named())),
-            Self::Written(written) => Ok(written.step(event)),
+            Self::Written(written) => written.step(event).map_err(|malformed| {
+                Failure::new(Fault::Malformed, "an answer that cannot be told").because(malformed)
+            }),
             Self::Agent(reply) => Ok(reply.step(event)),
         }
     }
@@ -222,14 +224,14 @@ impl Chat {
 }
 
 impl Written {
-    fn step(&mut self, event: &mut Event<'_>) -> Step {
+    fn step(&mut self, event: &mut Event<'_>) -> Result<Step, Malformed> {
         if let Some(watch) = &mut self.watch {
             watch.event(event);
         }
         let mut out = BytesMut::with_capacity(256);
         let Some(length) = &mut self.length else {
-            self.writer.event(&mut out, event);
-            return Step::of(out);
+            self.writer.event(&mut out, event)?;
+            return Ok(Step::of(out));
         };
         // An agent has one choice, so its text is one text.
         let texts: Vec<_> = event.choices.iter().map(|choice| choice.text.decode()).collect();
@@ -245,8 +247,8 @@ impl Written {
             }
             choices.push(choice);
         }
-        self.writer.event(&mut out, &Event { choices, ..Event::default() });
-        if cut { Step::Truncate(out.freeze()) } else { Step::of(out) }
+        self.writer.event(&mut out, &Event { choices, ..Event::default() })?;
+        Ok(if cut { Step::Truncate(out.freeze()) } else { Step::of(out) })
     }
 }
 

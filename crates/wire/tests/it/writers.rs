@@ -110,7 +110,7 @@ fn rewritten(codec: &dyn Codec, body: Bytes, dialect: Dialect, wants_usage: bool
     let (mut out, mut story) = (BytesMut::new(), Story::default());
     let mut writer = dialect.writer(&HEAD, wants_usage);
     events(codec, body, |event| {
-        writer.event(&mut out, event);
+        writer.event(&mut out, event).unwrap();
         story.add(&event.choices, event.usage);
     });
     writer.close(&mut out, &story.usage);
@@ -239,8 +239,8 @@ proptest! {
         for choice in choices {
             story.add(std::slice::from_ref(&choice), None);
             let event = Event { choices: vec![choice], ..Event::default() };
-            chat.event(&mut chunks, &event);
-            messages.event(&mut events, &event);
+            chat.event(&mut chunks, &event).unwrap();
+            messages.event(&mut events, &event).unwrap();
         }
         chat.close(&mut chunks, &story.usage);
         messages.close(&mut events, &story.usage);

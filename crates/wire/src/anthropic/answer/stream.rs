@@ -11,7 +11,7 @@ use crate::anthropic::answer::blocks::{Blocks, Delta};
 use crate::anthropic::answer::{sealed, stop_reason, write_end, write_head, write_usage};
 use crate::anthropic::foreign::UNSIGNED;
 use crate::dialect::{Head, tool_call_id};
-use crate::event::{Choice, Event, Signature, ToolFragment};
+use crate::event::{Choice, Event, Malformed, Signature, ToolFragment};
 use crate::json::Text;
 
 /// Bytes that may wait for their turn.
@@ -28,7 +28,7 @@ const MAX_CALLS: usize = 1024;
 /// A block begins when something of another kind is said than before. While the arguments of a tool call are no
 /// whole object yet, more of them may come, and whatever else is said meanwhile waits: providers of other dialects
 /// may send the pieces of several calls in turns. What waits is bounded. If that is not enough, or if a call goes on
-/// whose block has ended, the answer cannot be told truthfully: it ends with an error, and nothing is written after that.
+/// whose block has ended, the answer cannot be told truthfully, and that is an error.
 #[derive(Debug)]
 pub struct AnswerWriter {
     id: Box<str>,
@@ -43,8 +43,6 @@ pub struct AnswerWriter {
     /// Bytes of what waits.
     waiting: usize,
     finish: Option<FinishReason>,
-    /// An error was written in the place of an end.
-    failed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,30 +92,26 @@ impl AnswerWriter {
             row: VecDeque::new(),
             waiting: 0,
             finish: None,
-            failed: false,
         }
     }
 
     /// Appends what `event` says, its usage and its end apart.
-    pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) {
+    ///
+    /// # Errors
+    /// If the pieces of tool calls come in an order that cannot be told, or a call begins without a name. Nothing
+    /// can be written after that but an error.
+    pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) -> Result<(), Malformed> {
         self.begin(out, &event.usage.unwrap_or_default());
-        for choice in event.choices.iter().filter(|choice| choice.index == 0) {
-            if self.failed {
-                return;
-            }
-            if self.choice(out, choice).is_err() {
-                self.failed = true;
-                out.extend_from_slice(UNTELLABLE_EVENT);
-            }
-        }
+        event
+            .choices
+            .iter()
+            .filter(|choice| choice.index == 0)
+            .try_for_each(|choice| self.choice(out, choice))
     }
 
     /// Appends the end of a complete answer.
     pub fn close(&mut self, out: &mut BytesMut, usage: &Usage) {
         self.begin(out, usage);
-        if self.failed {
-            return;
-        }
         self.end_all(out);
         write_end(out, stop_reason(self.finish, !self.calls.is_empty()), usage);
     }
@@ -134,7 +128,7 @@ impl AnswerWriter {
         out.extend_from_slice(b"}}\n\n");
     }
 
-    fn choice(&mut self, out: &mut BytesMut, choice: &Choice<'_>) -> Result<(), Untellable> {
+    fn choice(&mut self, out: &mut BytesMut, choice: &Choice<'_>) -> Result<(), Malformed> {
         if !choice.reasoning.is_empty() {
             self.say(out, Open::Thinking, choice.reasoning)?;
         }
@@ -157,7 +151,7 @@ impl AnswerWriter {
     }
 
     /// A piece of words or of a thought.
-    fn say(&mut self, out: &mut BytesMut, kind: Open, text: Text<'_>) -> Result<(), Untellable> {
+    fn say(&mut self, out: &mut BytesMut, kind: Open, text: Text<'_>) -> Result<(), Malformed> {
         if !self.must_wait() {
             if self.open != Some(kind) {
                 self.end(out);
@@ -188,7 +182,7 @@ impl AnswerWriter {
         out: &mut BytesMut,
         signature: &Signature<'_>,
         beside: &[ToolFragment<'_>],
-    ) -> Result<(), Untellable> {
+    ) -> Result<(), Malformed> {
         let id = signature.tool.map(|index| match self.calls.iter().find(|call| call.index == index) {
             Some(call) => call.id.clone(),
             None => {
@@ -225,13 +219,13 @@ impl AnswerWriter {
     }
 
     /// A piece of a tool call.
-    fn call(&mut self, out: &mut BytesMut, fragment: &ToolFragment<'_>) -> Result<(), Untellable> {
+    fn call(&mut self, out: &mut BytesMut, fragment: &ToolFragment<'_>) -> Result<(), Malformed> {
         let Some(at) = self.calls.iter().position(|call| call.index == fragment.index) else {
             return self.new_call(out, fragment);
         };
-        let Some(call) = self.calls.get_mut(at) else { return Err(Untellable) };
+        let Some(call) = self.calls.get_mut(at) else { return Err(UNTELLABLE) };
         if call.over {
-            return if is_blank(fragment.arguments) { Ok(()) } else { Err(Untellable) };
+            return if is_blank(fragment.arguments) { Ok(()) } else { Err(UNTELLABLE) };
         }
         call.arguments.push(fragment.arguments);
         if self.open == Some(Open::Call(at)) {
@@ -244,14 +238,17 @@ impl AnswerWriter {
         });
         match waiting.next() {
             Some(arguments) => fragment.arguments.append_to(arguments),
-            None => return Err(Untellable),
+            None => return Err(UNTELLABLE),
         }
         self.wait(fragment.arguments.len())
     }
 
-    fn new_call(&mut self, out: &mut BytesMut, fragment: &ToolFragment<'_>) -> Result<(), Untellable> {
+    fn new_call(&mut self, out: &mut BytesMut, fragment: &ToolFragment<'_>) -> Result<(), Malformed> {
         if self.calls.len() == MAX_CALLS {
-            return Err(Untellable);
+            return Err(Malformed::new("more than 1024 tool calls"));
+        }
+        if fragment.name.is_empty() {
+            return Err(Malformed::new("a tool call without a name"));
         }
         let must_wait = self.must_wait();
         let at = self.calls.len();
@@ -287,10 +284,10 @@ impl AnswerWriter {
     }
 
     /// So many bytes wait beside those that did.
-    fn wait(&mut self, bytes: usize) -> Result<(), Untellable> {
+    fn wait(&mut self, bytes: usize) -> Result<(), Malformed> {
         self.waiting += bytes;
         let blocks = self.row.len() * BLOCK;
-        if self.waiting + blocks > MAX_WAITING { Err(Untellable) } else { Ok(()) }
+        if self.waiting + blocks > MAX_WAITING { Err(UNTELLABLE) } else { Ok(()) }
     }
 
     /// Writes what waits, up to a call of which more may come.
@@ -379,11 +376,8 @@ impl AnswerWriter {
 }
 
 /// More waits than may, or a call goes on that is over.
-struct Untellable;
-
-const UNTELLABLE_EVENT: &[u8] =
-    b"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\
-    \"the pieces of the tool calls came in an order that cannot be told\"}}\n\n";
+const UNTELLABLE: Malformed =
+    Malformed::new("the pieces of the tool calls came in an order that cannot be told");
 
 fn is_blank(text: Text<'_>) -> bool {
     let mut blank = true;

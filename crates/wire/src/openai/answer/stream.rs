@@ -2,7 +2,7 @@ use bytes::{Bytes, BytesMut};
 use domain::Usage;
 
 use crate::dialect::{Head, tool_call_id};
-use crate::event::{Choice, Event, Signature, ToolFragment};
+use crate::event::{Choice, Event, Malformed, Signature, ToolFragment};
 use crate::json::{write_display, write_str};
 use crate::openai::answer::usage::write_usage;
 use crate::openai::answer::{DONE, finish_word, write_head};
@@ -53,12 +53,12 @@ impl AnswerWriter {
         Self { prefix: prefix.freeze(), answer_id: head.id.into(), wants_usage, begun: Vec::new() }
     }
 
-    /// Appends what `event` says, its usage and its end apart. What is begun is bounded as what is read is: choices
-    /// beyond 128, and tool calls of one choice beyond 1024, are left out.
-    pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) {
-        for choice in &event.choices {
-            self.choice(out, choice);
-        }
+    /// Appends what `event` says, its usage and its end apart.
+    ///
+    /// # Errors
+    /// If there are more than 128 choices or 1024 tool calls of one, or a call begins without a name.
+    pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) -> Result<(), Malformed> {
+        event.choices.iter().try_for_each(|choice| self.choice(out, choice))
     }
 
     /// Appends the end of a complete answer.
@@ -69,21 +69,24 @@ impl AnswerWriter {
         out.extend_from_slice(DONE);
     }
 
-    fn choice(&mut self, out: &mut BytesMut, choice: &Choice<'_>) {
+    fn choice(&mut self, out: &mut BytesMut, choice: &Choice<'_>) -> Result<(), Malformed> {
         let speaks = speaks(choice);
         if !speaks && choice.finish.is_none() {
-            return;
+            return Ok(());
         }
         let known = self.begun.iter().position(|progress| progress.choice == choice.index);
         let first = known.is_none();
         if first && self.begun.len() == MAX_CHOICES {
-            return;
+            return Err(Malformed::new("more than 128 choices"));
         }
         if first {
             let choice = choice.index;
             self.begun.push(Progress { choice, details: Details::default(), calls: Vec::new() });
         }
         let at = known.unwrap_or(self.begun.len() - 1);
+        if let Some(progress) = self.begun.get(at) {
+            progress.check(choice)?;
+        }
         if speaks || first {
             self.open(out, choice.index);
             if let Some(progress) = self.begun.get_mut(at) {
@@ -97,6 +100,7 @@ impl AnswerWriter {
             out.extend_from_slice(b"{}");
             self.end(out, Some(finish_word(reason)));
         }
+        Ok(())
     }
 
     /// A chunk up to the value of its only choice's `delta`.
@@ -135,6 +139,20 @@ const fn speaks(choice: &Choice<'_>) -> bool {
 }
 
 impl Progress {
+    /// Calls that begin now have names, and there are not too many of them.
+    fn check(&self, choice: &Choice<'_>) -> Result<(), Malformed> {
+        let mut calls = self.calls.len();
+        for fragment in &choice.tools {
+            if !self.calls.iter().any(|call| call.index == fragment.index) {
+                calls += 1;
+                if fragment.name.is_empty() {
+                    return Err(Malformed::new("a tool call without a name"));
+                }
+            }
+        }
+        if calls > MAX_TOOL_CALLS { Err(Malformed::new("more than 1024 tool calls")) } else { Ok(()) }
+    }
+
     /// Appends a `delta`. `opening` is there for the first one of a choice: whether it says anything.
     fn write_delta(
         &mut self,
@@ -165,9 +183,6 @@ impl Progress {
             let mut comma: &[u8] = b"";
             for fragment in &choice.tools {
                 let begun = self.calls.iter().any(|call| call.index == fragment.index);
-                if !begun && self.calls.len() == MAX_TOOL_CALLS {
-                    continue;
-                }
                 out.extend_from_slice(comma);
                 comma = b",";
                 if begun { write_arguments(out, fragment) } else { self.begin_call(out, fragment, answer_id) }
@@ -270,7 +285,7 @@ mod tests {
         let mut writer = AnswerWriter::new(&HEAD, wants_usage);
         let mut out = BytesMut::new();
         for choice in choices {
-            writer.event(&mut out, &Event { choices: vec![choice], ..Event::default() });
+            writer.event(&mut out, &Event { choices: vec![choice], ..Event::default() }).unwrap();
         }
         writer.close(&mut out, &Usage { input: 7, output: 2, ..Usage::default() });
         let shared = r#"data: {"id":"chatcmpl-7","object":"chat.completion.chunk","created":1700000000,"model":"sup\"port","choices":["#;
@@ -393,7 +408,7 @@ mod tests {
             ..Event::default()
         };
         let mut out = BytesMut::new();
-        AnswerWriter::new(&HEAD, false).event(&mut out, &event);
+        AnswerWriter::new(&HEAD, false).event(&mut out, &event).unwrap();
         let out = std::str::from_utf8(&out).unwrap();
         let order = [
             r#""index":1,"delta":{"role""#,
@@ -406,17 +421,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_begun_is_bounded() {
-        let mut writer = AnswerWriter::new(&HEAD, false);
-        let mut out = BytesMut::new();
-        for index in 0..2000 {
-            let choice = Choice { index, ..text("x") };
-            writer.event(
-                &mut out,
-                &Event { choices: vec![choice, call(index, "", "f", "")], ..Event::default() },
-            );
+    fn what_is_begun_is_bounded_and_has_a_name() {
+        let write = |writer: &mut AnswerWriter, choice| {
+            writer.event(&mut BytesMut::new(), &Event { choices: vec![choice], ..Event::default() }).is_ok()
+        };
+        let mut choices = AnswerWriter::new(&HEAD, false);
+        let mut calls = AnswerWriter::new(&HEAD, false);
+        for index in 0..1100 {
+            assert_eq!(write(&mut choices, Choice { index, ..text("x") }), index < 128, "choice {index}");
+            assert_eq!(write(&mut calls, call(index, "", "f", "")), index < 1024, "call {index}");
         }
-        assert_eq!(writer.begun.len(), 128);
-        assert_eq!(writer.begun[0].calls.len(), 1024);
+        assert!(!write(&mut AnswerWriter::new(&HEAD, false), call(0, "a", "", "{}")));
     }
 }
