@@ -1,5 +1,5 @@
 # Thin: what a target does is in scripts/.
-.PHONY: help run test check bench fmt
+.PHONY: help run test check bench fuzz fmt
 .DEFAULT_GOAL := help
 
 # rustup's default place, for shells that have not sourced its environment.
@@ -23,6 +23,10 @@ bench: ## Measure beside nginx and a direct connection; arguments go through ARG
 	@cargo build --release --package parapet
 	@cargo run --quiet --release --package xtask -- bench $(ARGS)
 
+fuzz: ## Fuzz parsers and translators; ARGS="SECONDS [TARGET...]", or ARGS=keep
+	@scripts/fuzz.sh $(ARGS)
+
 fmt: ## Format the code
 	@scripts/setup.sh rust
 	@cargo fmt --all
+	@cargo fmt --manifest-path fuzz/Cargo.toml

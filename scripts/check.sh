@@ -31,6 +31,7 @@ shell_scripts() {
 }
 
 check "format" cargo fmt --all --check
+check "format of the fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml --check
 check "clippy" cargo clippy "${locked[@]}" --workspace --all-targets --quiet -- --deny warnings
 check "licences, bans, sources" cargo deny --log-level error check bans licenses sources
 check "advisories" advisories

@@ -5,6 +5,7 @@
 # compiler: coverage comes from LLVM's own pass, without a sanitizer, since the code under test has no unsafe.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
+../scripts/setup.sh fuzz
 
 targets=(frames streams answers requests)
 host=$(rustc -vV | sed -n 's/^host: //p')

@@ -2,7 +2,7 @@
 # Installs what building, checking and testing need; says so when it installs something and nothing
 # when there is nothing to do.
 #
-#   scripts/setup.sh NEED...     needs: build rust nextest deny python node curl nginx
+#   scripts/setup.sh NEED...     needs: build rust nextest deny python node curl nginx fuzz
 #
 # System packages are installed on Debian and its kin, as root or through sudo; elsewhere the missing
 # ones are named. Everything else goes into the cargo home, `.venv` and `node_modules`, pinned.
@@ -48,7 +48,7 @@ need_deny() {
 
 # `.venv` with the tools of scripts/requirements.txt and the SDKs under test.
 need_python() {
-    local requirements=(scripts/requirements.txt tests/sdk/python/requirements.txt)
+    local requirements=(scripts/requirements.txt tests/sdk/python/requirements.txt tests/openapi/requirements.txt)
     local wanted stamp=.venv/requirements.sha256
     wanted=$(cat "${requirements[@]}" | sha256sum)
     if [[ -f $stamp && $(<"$stamp") == "$wanted" ]] && .venv/bin/python -c '' 2>/dev/null; then
@@ -87,6 +87,12 @@ need_curl() {
 # The proxy that `make bench` measures beside Parapet.
 need_nginx() {
     [[ -x /usr/sbin/nginx ]] || have nginx || packages nginx-light
+}
+
+# libFuzzer is C++.
+need_fuzz() {
+    need_rust
+    have c++ || packages g++
 }
 
 have() {
@@ -136,7 +142,7 @@ packages() {
 
 for need in "$@"; do
     case $need in
-        build | rust | nextest | deny | python | node | curl | nginx) "need_$need" ;;
+        build | rust | nextest | deny | python | node | curl | nginx | fuzz) "need_$need" ;;
         *) fail "unknown need \`$need\`" ;;
     esac
 done

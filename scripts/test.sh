@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs every test: Rust tests, documentation tests, and against the binary the official SDKs and the commands of
-# the documentation. What the SDKs show of dialects and providers has to be what docs/providers.md says.
+# the documentation. What the SDKs show of dialects and providers has to be what docs/providers.md says. Last, some
+# seconds of fuzzing for each target.
 # One suite's failure does not stop the others; the last line sums up: `N passed, N failed`. Servers
 # that tests start listen on ports the system chooses and keep their data in a folder that is removed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
-scripts/setup.sh nextest node curl || exit
+scripts/setup.sh nextest node curl fuzz || exit
 locked=(${CI:+--locked})
 work=$(mktemp -d "${TMPDIR:-/tmp}/parapet-test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -57,6 +58,14 @@ provider_matrix() {
     .venv/bin/python scripts/provider-matrix.py --check "$matrix"
 }
 
+openapi() {
+    .venv/bin/python -m pytest -p no:cacheprovider --junit-xml="$work/openapi.xml" tests/openapi
+}
+
+fuzzing() {
+    CARGO_TARGET_DIR=$target/fuzz scripts/fuzz.sh 10
+}
+
 documented_commands() {
     .venv/bin/python scripts/doc-commands.py --junit "$work/commands.xml"
 }
@@ -69,8 +78,10 @@ if suite "binary" - binary; then
     suite "sdks for python" "$work/python.xml" python_sdk
     suite "sdks for node" "$work/node.xml" node_sdk
     suite "tables of providers" - provider_matrix
+    suite "openapi document" "$work/openapi.xml" openapi
     suite "documented commands" "$work/commands.xml" documented_commands
 fi
+suite "fuzzing" - fuzzing
 
 echo
 .venv/bin/python scripts/tally.py "${suites[@]}"

@@ -114,8 +114,8 @@ mod tests {
             Choice { reasoning: text("think"), ..Choice::default() },
             Choice { signature: Some(seal("s1", false, None)), ..Choice::default() },
             Choice { signature: Some(seal("e1", true, None)), ..Choice::default() },
-            Choice { text: text("Hel"), ..Choice::default() },
-            Choice { text: text("lo"), ..Choice::default() },
+            Choice { text: text("Good "), ..Choice::default() },
+            Choice { text: text("day"), ..Choice::default() },
             Choice { tools: vec![fragment(0, "a", "look", "{\"x\"")], ..Choice::default() },
             Choice {
                 tools: vec![fragment(0, "", "", ":1}"), fragment(1, "", "see", "{}")],
@@ -126,7 +126,7 @@ mod tests {
         ] {
             gathered.add(&choice);
         }
-        assert_eq!((gathered.text.as_str(), gathered.finish), ("Hello", Some(FinishReason::ToolCalls)));
+        assert_eq!((gathered.text.as_str(), gathered.finish), ("Good day", Some(FinishReason::ToolCalls)));
         let calls: Vec<_> = gathered
             .tool_calls
             .iter()

@@ -114,7 +114,7 @@ async fn a_message_to_a_provider_of_its_dialect_keeps_its_bytes_both_ways() {
 #[tokio::test]
 async fn a_message_stream_passes_as_it_came() {
     let (server, upstream) = started().await;
-    let stream = claude_stream(&["Hel", "lo"]);
+    let stream = claude_stream(&["Good ", "day"]);
     upstream.expect(Answer::stream(stream.clone()));
     let (head, mut connection) = Request::post("/v1/messages")
         .json(&streamed(message("claude/sonnet", "hi")))
@@ -158,7 +158,7 @@ async fn a_message_is_answered_by_a_chat_provider_in_the_messages_dialect() {
     assert_eq!((&answer["type"], &answer["role"]), (&json!("message"), &json!("assistant")));
     assert_eq!(answer["content"], json!([{ "type": "text", "text": "Hello!" }]));
     assert_eq!(answer["stop_reason"], "end_turn");
-    upstream.expect(Answer::sse(openai::chunks_with_usage(["Hel", "lo"], 7, 2)));
+    upstream.expect(Answer::sse(openai::chunks_with_usage(["Good ", "day"], 7, 2)));
     let (code, events) = events(&server, "/v1/messages", &streamed(message("chat/gpt", "hi"))).await;
     let events = events.unwrap();
     assert_eq!(code, 200);
@@ -166,7 +166,7 @@ async fn a_message_is_answered_by_a_chat_provider_in_the_messages_dialect() {
     assert_eq!(names(&events).last(), Some(&"message_stop"));
     let text: String =
         events.iter().filter_map(|event| event.json()["delta"]["text"].as_str().map(str::to_owned)).collect();
-    assert_eq!(text, "Hello");
+    assert_eq!(text, "Good day");
     let delta = events.iter().find(|event| event.name.as_deref() == Some("message_delta")).unwrap().json();
     assert_eq!((&delta["usage"]["input_tokens"], &delta["usage"]["output_tokens"]), (&json!(7), &json!(2)));
     ended_well(server).await;
@@ -184,7 +184,7 @@ async fn a_stream_without_a_terminator_of_its_own_ends_when_its_answer_is_finish
         json!({ "candidates": [candidate], "usageMetadata": { "promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7 } })
             .to_string()
     };
-    let finished = [gemini("Hel", None), gemini("lo", Some("STOP"))];
+    let finished = [gemini("Good ", None), gemini("day", Some("STOP"))];
     upstream.expect(Answer::sse(&finished));
     let body = streamed(chat("google/gemini-2.5-flash", "hi"));
     let (_, whole) = events(&server, "/v1/chat/completions", &body).await;
@@ -218,7 +218,7 @@ async fn lines_of_json_are_a_stream_like_any_other() {
         }
         format!("{line}\n")
     };
-    let lines = [line("Hel", false), line("lo", false), line("", true)];
+    let lines = [line("Good ", false), line("day", false), line("", true)];
     upstream.expect(Answer::lines(lines.clone()).drip());
     let (_, whole) = events(&server, "/v1/messages", &streamed(message("llama/llama3.2", "hi"))).await;
     let whole = whole.unwrap();
@@ -247,7 +247,7 @@ async fn a_cut_stream_is_told_as_such_in_every_dialect() {
             seen.push(event);
         }
         let last = seen.last().unwrap().json();
-        assert_eq!(last["error"]["partial"].as_bool().unwrap_or(true), true, "{last}");
+        assert!(last["error"]["partial"].as_bool().unwrap_or(true), "{last}");
         assert!(last["error"]["message"].is_string(), "{path}: {last}");
         if path == "/v1/messages" {
             assert_eq!((names(&seen).last(), &last["type"]), (Some(&"error"), &json!("error")));

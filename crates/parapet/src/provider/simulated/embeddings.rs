@@ -304,7 +304,7 @@ mod tests {
             ("Refunds for broken lamps", "the lamp broke, refund it", "opening hours of the shop"),
             ("Passwort zurücksetzen", "Das Zurücksetzen des Passworts", "Öffnungszeiten am Sonntag"),
             ("パスワードをリセットしたい", "パスワードのリセット方法", "今日の天気は晴れです"),
-            ("acommodation in Lisbon", "Accommodation near Lisbon", "train tickets to Porto"),
+            ("accomodation in Lisbon", "Accommodation near Lisbon", "train tickets to Porto"),
         ];
         for (text, paraphrase, other) in cases {
             let [text, paraphrase, other] = [text, paraphrase, other].map(embedded);
