@@ -19,6 +19,7 @@ use std::time::Duration;
 use domain::{Outcome, Ticks};
 use tokio::time::Instant;
 use wire::dialect::Request;
+use wire::event::{UpstreamError, UpstreamKind};
 use wire::provider::Operation;
 
 use crate::accounting::{self, Reservation, Settlement};
@@ -235,7 +236,7 @@ impl<'a> Walk<'a> {
 
 /// What the caller is told of a single failure.
 pub(crate) fn one_failure(failure: Failure) -> Refusal {
-    let told = failure.told.map_or_else(no_words, |told| *told);
+    let told = failure.told.map_or_else(|| UpstreamError::silent(UpstreamKind::Server), |told| *told);
     match failure.fault {
         Fault::Caller => {
             let too_large = failure.status == Some(http::StatusCode::PAYLOAD_TOO_LARGE);
@@ -246,7 +247,7 @@ pub(crate) fn one_failure(failure: Failure) -> Refusal {
             refusal.upstream_code = told.code;
             refusal
         }
-        Fault::Unsuited if told.kind == wire::event::UpstreamKind::NotFound => {
+        Fault::Unsuited if told.kind == UpstreamKind::NotFound => {
             let message = told.message.unwrap_or_else(|| "the provider does not know this model".to_owned());
             Refusal::new(Kind::NotFound, "model_not_found", message).param("model")
         }
@@ -276,15 +277,5 @@ pub(crate) fn one_failure(failure: Failure) -> Refusal {
         Fault::Reset | Fault::Server | Fault::Unsuited => {
             Refusal::new(Kind::Upstream, "upstream_error", "the provider failed")
         }
-    }
-}
-
-/// An upstream error without words.
-pub(crate) const fn no_words() -> wire::event::UpstreamError {
-    wire::event::UpstreamError {
-        kind: wire::event::UpstreamKind::Server,
-        message: None,
-        param: None,
-        code: None,
     }
 }

@@ -35,7 +35,7 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 /// Lifecycle events held back before the first content, at most.
 const MAX_HELD: usize = 64 * 1024;
 /// A provider that asks for more patience than this is told on as asking for this much.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// The response head waits for the first content this long, at most.
 const MAX_HEAD_WAIT: Duration = Duration::from_secs(15);
 

@@ -242,8 +242,7 @@ impl Reply {
         };
         // What comes with the last word is still said.
         self.heard = event.done;
-        if event.error.is_some() {
-            let error = event.error.unwrap_or_else(crate::pipeline::no_words);
+        if let Some(error) = event.error {
             return self.fail(Failure::told(http::StatusCode::OK, error));
         }
         if self.tally.first_token.is_none() && event.commits() {

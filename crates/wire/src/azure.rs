@@ -12,23 +12,19 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::call::Call;
 use crate::dialect::{Dialect, Request};
 use crate::embedding::{Embedding, Embeddings};
 use crate::event::{Answer, Malformed, UpstreamError};
 use crate::openai::{EmbeddingRequest, OPENAI};
-use crate::provider::{Codec, Credential, Operation, Place, StreamReader, Uncarried};
+use crate::provider::{Codec, Credential, Operation, Place, StreamReader, Uncarried, in_path};
 
 pub static CODEC: Azure = Azure;
 
 /// An Azure OpenAI resource.
 #[derive(Debug)]
 pub struct Azure;
-
-/// Everything but the unreserved characters of RFC 3986, section 2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Codec for Azure {
     fn dialect(&self) -> Option<Dialect> {
@@ -48,8 +44,8 @@ impl Codec for Azure {
                 Operation::Count => return None,
             });
         };
-        let deployment = utf8_percent_encode(to.model, RESERVED);
-        let version = utf8_percent_encode(version, RESERVED);
+        let deployment = in_path(to.model);
+        let version = in_path(version);
         Some(Cow::Owned(match to.operation {
             Operation::Chat => {
                 format!("/openai/deployments/{deployment}/chat/completions?api-version={version}")

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use domain::{FinishReason, Usage};
 
@@ -135,6 +136,16 @@ pub struct UpstreamError {
     pub message: Option<String>,
     pub param: Option<String>,
     pub code: Option<String>,
+    /// How long the provider wants to be left alone, if it says so in the body and not in a header.
+    pub retry_after: Option<Duration>,
+}
+
+impl UpstreamError {
+    /// A failure of which the caller is told nothing but its kind.
+    #[must_use]
+    pub const fn silent(kind: UpstreamKind) -> Self {
+        Self { kind, message: None, param: None, code: None, retry_after: None }
+    }
 }
 
 /// Whose fault a provider says it is; FAILOVER.md decides by it what happens next.

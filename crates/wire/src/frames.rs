@@ -1,6 +1,6 @@
 //! One parser for either framing of an answer stream.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::provider::Framing;
 use crate::sse::{Fault, Frame};
@@ -53,4 +53,16 @@ impl Parser {
             Self::Lines(parser) => Ok(parser.finish()),
         }
     }
+}
+
+/// Puts `more` behind what is unread of a body; copies only if there is something.
+pub(crate) fn append(unread: &mut Bytes, more: Bytes) {
+    if unread.is_empty() {
+        *unread = more;
+        return;
+    }
+    let mut joined = BytesMut::with_capacity(unread.len() + more.len());
+    joined.extend_from_slice(unread);
+    joined.extend_from_slice(&more);
+    *unread = joined.freeze();
 }

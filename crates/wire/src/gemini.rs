@@ -22,19 +22,15 @@ mod usage;
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::call::Call;
 use crate::embedding::{Embedding, Embeddings};
 use crate::event::{Answer, Malformed, UpstreamError};
 use crate::json::write_json;
-use crate::provider::{Codec, Credential, Operation, Place, StreamReader, Uncarried};
+use crate::provider::{Codec, Credential, Operation, Place, StreamReader, Uncarried, in_path};
 
 pub static CODEC: Gemini = Gemini;
-
-/// Everything but the unreserved characters of RFC 3986, section 2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The Gemini API of Google AI, and of whoever speaks it.
 #[derive(Debug)]
@@ -46,7 +42,7 @@ impl Codec for Gemini {
     }
 
     fn path(&self, to: &Place<'_>) -> Option<Cow<'static, str>> {
-        let version = utf8_percent_encode(to.api_version.unwrap_or("v1beta"), RESERVED);
+        let version = in_path(to.api_version.unwrap_or("v1beta"));
         let method = match to.operation {
             Operation::Chat if to.stream => "streamGenerateContent?alt=sse",
             Operation::Chat => "generateContent",
@@ -56,7 +52,7 @@ impl Codec for Gemini {
             Operation::Models => return Some(format!("/{version}/models?pageSize=1000").into()),
         };
         let (collection, id) = resource(to.model);
-        let id = utf8_percent_encode(id, RESERVED);
+        let id = in_path(id);
         Some(format!("/{version}/{collection}/{id}:{method}").into())
     }
 

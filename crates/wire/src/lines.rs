@@ -6,6 +6,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
+use crate::frames::append;
 use crate::sse::{Fault, Frame};
 
 /// Cuts a byte stream into lines: push a piece of the body, then call [`Parser::next`] until it is `None`.
@@ -32,14 +33,7 @@ impl Parser {
 
     /// Takes the next piece of the body. What earlier pieces left unread comes first.
     pub fn push(&mut self, piece: Bytes) {
-        if self.piece.is_empty() {
-            self.piece = piece;
-        } else {
-            let mut joined = BytesMut::with_capacity(self.piece.len() + piece.len());
-            joined.extend_from_slice(&self.piece);
-            joined.extend_from_slice(&piece);
-            self.piece = joined.freeze();
-        }
+        append(&mut self.piece, piece);
     }
 
     /// The next line that is not blank, or `None` until more is pushed.

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use crate::call::Call;
 use crate::dialect::{Dialect, Request};
@@ -213,6 +214,12 @@ pub struct Place<'a> {
     pub stream: bool,
     /// The provider's `api_version` in the config.
     pub api_version: Option<&'a str>,
+}
+
+/// A name as it may stand in a path or a query: all but the unreserved characters encoded (RFC 3986, 2.3).
+pub(crate) fn in_path(name: &str) -> PercentEncode<'_> {
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(name, RESERVED)
 }
 
 /// How a key is sent.

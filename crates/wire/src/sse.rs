@@ -11,6 +11,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 
+use crate::frames::append;
+
 /// A comment that keeps a connection warm while there is nothing to say.
 pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
@@ -109,14 +111,7 @@ impl Parser {
 
     /// Takes the next piece of the body. What earlier pieces left unread comes first.
     pub fn push(&mut self, piece: Bytes) {
-        if self.piece.is_empty() {
-            self.piece = piece;
-        } else {
-            let mut joined = BytesMut::with_capacity(self.piece.len() + piece.len());
-            joined.extend_from_slice(&self.piece);
-            joined.extend_from_slice(&piece);
-            self.piece = joined.freeze();
-        }
+        append(&mut self.piece, piece);
     }
 
     /// The next whole event, or `None` until more is pushed.

@@ -7,6 +7,8 @@ use domain::Usage;
 use http::StatusCode;
 use wire::event::{UpstreamError, UpstreamKind};
 
+use super::MAX_RETRY_AFTER;
+
 /// The kinds of failure that are treated differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -86,7 +88,8 @@ impl Failure {
             UpstreamKind::Overloaded | UpstreamKind::Server => Fault::Server,
         };
         let detail = format!("the provider answered {status} ({})", fault.as_str());
-        Self { fault, status: Some(status), told: Some(Box::new(error)), retry_after: None, detail }
+        let retry_after = error.retry_after.map(|asked| asked.min(MAX_RETRY_AFTER));
+        Self { fault, status: Some(status), told: Some(Box::new(error)), retry_after, detail }
     }
 
     pub(crate) fn because(mut self, cause: impl Display) -> Self {
@@ -105,8 +108,9 @@ impl Failure {
         }
     }
 
+    /// A header's word comes before the body's.
     pub(crate) fn retry_after(self, retry_after: Option<Duration>) -> Self {
-        Self { retry_after, ..self }
+        Self { retry_after: retry_after.or(self.retry_after), ..self }
     }
 }
 

@@ -56,7 +56,7 @@ const TEXTS: [(&str, UpstreamKind); 3] = [
 pub(super) fn read_error(status: u16, body: &[u8]) -> UpstreamError {
     let report = Report::read(body).unwrap_or_default();
     if let Some(kind) = report.own_trouble() {
-        return UpstreamError { kind, message: None, param: None, code: None };
+        return UpstreamError::silent(kind);
     }
     // The rest is told as in the chat dialect, by the status; only the code has another place.
     let mut error = openai::read_error(status, body);

@@ -5,6 +5,7 @@
 //! to call from where it is without billing; and a quota of the day that is used up is the same 429 as a busy minute.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::event::{UpstreamError, UpstreamKind};
 use crate::json::{Fault, Kind, Scanner};
@@ -58,6 +59,7 @@ struct Report<'a> {
     reason: Cow<'a, str>,
     /// A quota of a day was violated.
     daily: bool,
+    retry_after: Option<Duration>,
 }
 
 impl<'a> Report<'a> {
@@ -110,7 +112,8 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// An `ErrorInfo` with its reason, a `QuotaFailure` with its violations, or something else.
+    /// An `ErrorInfo` with its reason, a `QuotaFailure` with its violations, a `RetryInfo` with its delay, or something
+    /// else.
     fn detail(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
         if scanner.peek()? != Kind::Object {
             return scanner.skip().map(drop);
@@ -119,6 +122,7 @@ impl<'a> Report<'a> {
         while let Some(name) = scanner.member(&mut object)? {
             match (&*name.decode(), scanner.peek()?) {
                 ("reason", Kind::String) => self.reason = scanner.string()?.decode(),
+                ("retryDelay", Kind::String) => self.retry_after = seconds(&scanner.string()?.decode()),
                 ("violations", Kind::Array) => {
                     let mut array = scanner.array()?;
                     while scanner.element(&mut array)? {
@@ -174,8 +178,14 @@ impl<'a> Report<'a> {
             message: text(&self.message, MESSAGE_LIMIT),
             param: None,
             code: text(&self.status, WORD_LIMIT),
+            retry_after: self.retry_after,
         }
     }
+}
+
+/// A duration as JSON has those of protocol buffers: `34.074824224s`.
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
 }
 
 #[cfg(test)]
@@ -183,6 +193,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_delay_in_the_body_is_read() {
+        let retry = r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.5s"}"#;
+        let told = read_error(429, body("RESOURCE_EXHAUSTED", retry).as_bytes());
+        assert_eq!(told.retry_after, Some(Duration::from_millis(34_500)));
+        for odd in ["", "s", "-1s", "soon", "1e99s", "NaNs"] {
+            assert_eq!(seconds(odd), None, "{odd}");
+        }
+    }
 
     fn body(status: &str, details: &str) -> String {
         format!(

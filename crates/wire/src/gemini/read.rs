@@ -88,7 +88,7 @@ impl<'a> Response<'a> {
         scanner.end()?;
         if response.error.is_none() && response.choices.iter().any(|choice| choice.failed) {
             let kind = UpstreamKind::Server;
-            response.error = Some(UpstreamError { kind, message: None, param: None, code: None });
+            response.error = Some(UpstreamError::silent(kind));
         }
         Ok(response)
     }

@@ -137,7 +137,7 @@ impl<'a> Report<'a> {
 
     fn tell(&self, kind: UpstreamKind, aloud: bool) -> UpstreamError {
         if !aloud {
-            return UpstreamError { kind, message: None, param: None, code: None };
+            return UpstreamError::silent(kind);
         }
         let text = |text: &str, limit| Some(scrub(text, limit)).filter(|text| !text.is_empty());
         let is_name = self.code.bytes().any(|b| b.is_ascii_alphabetic());
@@ -146,6 +146,7 @@ impl<'a> Report<'a> {
             message: text(&self.message, MESSAGE_LIMIT),
             param: text(&self.param, WORD_LIMIT),
             code: text(&self.code, WORD_LIMIT).filter(|_| is_name),
+            retry_after: None,
         }
     }
 }

@@ -66,7 +66,7 @@ impl<'a> Body<'a> {
         scanner.end()?;
         if body.error.is_none() && body.choices.iter().flatten().any(|choice| choice.failed) {
             let kind = UpstreamKind::Server;
-            body.error = Some(UpstreamError { kind, message: None, param: None, code: None });
+            body.error = Some(UpstreamError::silent(kind));
         }
         if body.choices.is_none() && body.error.is_none() {
             body.error = read_flat_failure(data);

@@ -27,8 +27,7 @@ impl StreamReader {
         }
         let mut event = read_chunk(&frame.data)?;
         if frame.name.as_deref() == Some(b"error") && event.error.is_none() {
-            event.error =
-                Some(UpstreamError { kind: UpstreamKind::Server, message: None, param: None, code: None });
+            event.error = Some(UpstreamError::silent(UpstreamKind::Server));
         }
         for choice in &event.choices {
             let bit = 1_u128.checked_shl(choice.index);

@@ -1,7 +1,8 @@
-//! Callers' requests in the chat dialect: what is known of them, what goes upstream, and what they mean.
+//! Callers' requests: what is known of them, what goes upstream, and what they mean.
 
 use std::fmt::Write;
 
+use parapet_wire::anthropic::MessagesRequest;
 use parapet_wire::call::{Parameters, ResponseFormat};
 use parapet_wire::openai::{self, ChatRequest, Flavor};
 
@@ -44,6 +45,40 @@ fn requests_mean_what_they_always_meant() {
         let call = request.to_call().unwrap();
         writeln!(out, "uncarried: {:?}", call.uncarried).unwrap();
         writeln!(out, "encoded: {}", text(&openai::encode(&call, "m", Flavor::Compatible, true))).unwrap();
+        out
+    });
+}
+
+#[test]
+fn messages_requests_mean_what_they_always_meant() {
+    snapshot("anthropic/requests", |_, body| {
+        let request = MessagesRequest::parse_count(body).unwrap();
+        let mut out = String::new();
+        let facts = [
+            ("model", format!("{:?}", request.model())),
+            ("stream", request.stream().to_string()),
+            ("max tokens", format!("{:?}", request.max_tokens())),
+            ("user", format!("{:?}", request.user())),
+            ("tools", request.tool_count().to_string()),
+            ("images", request.image_count().to_string()),
+            ("characters", request.characters().to_string()),
+            ("last user text", format!("{:?}", request.last_user_text())),
+        ];
+        for (name, value) in facts {
+            writeln!(out, "{name}: {value}").unwrap();
+        }
+        for message in request.messages() {
+            writeln!(out, "message: {:?}, {} characters", message.role, message.characters).unwrap();
+        }
+        writeln!(out, "upstream: {}", text(&request.for_upstream("claude-sonnet-4-5"))).unwrap();
+        match request.to_call() {
+            Ok(call) => {
+                writeln!(out, "uncarried: {:?}", call.uncarried).unwrap();
+                let encoded = openai::encode(&call, "m", Flavor::Compatible, true);
+                writeln!(out, "as a chat: {}", text(&encoded)).unwrap();
+            }
+            Err(refused) => writeln!(out, "{refused}").unwrap(),
+        }
         out
     });
 }

@@ -139,8 +139,10 @@ pub(crate) fn write_usage(out: &mut String, usage: Option<Usage>) {
 }
 
 pub(crate) fn write_error(out: &mut String, error: Option<&UpstreamError>) {
-    if let Some(UpstreamError { kind, message, param, code }) = error {
-        writeln!(out, "  error {kind:?}, message {message:?}, param {param:?}, code {code:?}").unwrap();
+    if let Some(UpstreamError { kind, message, param, code, retry_after }) = error {
+        write!(out, "  error {kind:?}, message {message:?}, param {param:?}, code {code:?}").unwrap();
+        writeln!(out, "{}", retry_after.map(|wait| format!(", again in {wait:?}")).unwrap_or_default())
+            .unwrap();
     }
 }
 
