@@ -11,7 +11,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use domain::{AgentName, ConversationId, Usage};
-use http::HeaderMap;
 use store::{BeginTurn, NewConversation, Owner, Turn};
 use tokio::time::Instant;
 use wire::call::{Call, Message, Parameters, Role, Tool};
@@ -277,10 +276,12 @@ async fn converse(
     agent: &Agent,
     query: Query,
 ) -> Result<(Turn, Call), Refusal> {
+    // Refused before anything is stored.
+    agent.tools.check(&query.tools)?;
     let turn = begin_turn(app, caller, agent, &query).await?;
     let mut messages = Vec::with_capacity(turn.history.len() + 2);
     messages.push(Message::text(Role::System, agent.prompt.clone()));
-    conversation::recall(&turn.history, &mut messages);
+    conversation::recall(&turn.history, agent.history, &mut messages);
     match query.says {
         Says::Message(message) => {
             conversation::close_open_calls(&mut messages);
@@ -311,7 +312,7 @@ async fn begin_turn(
         request: caller.record.id,
         content: conversation::said(&query.says)?,
         wait_until: caller.deadline.unwrap_or_else(|| Instant::now() + TURN_WAIT),
-        history_limit: agent.history,
+        history_limit: agent.history.saturating_add(agent.tools.longest_round()),
     };
     let began = app.clock.ticks();
     let begun = app.store.begin_turn(turn).await;
@@ -343,46 +344,45 @@ impl Prepared {
         if !target.endpoint.offers(operation) {
             return Err(Refusal::invalid("model", format!("`{}` has no embeddings", target.name)));
         }
+        let mut headers = None;
+        let mut inputs = 0;
         let body = match &self.outgoing {
             Outgoing::Request(spoken) => match codec.pass(spoken.request(), model) {
-                Some(body) => body,
+                Some(body) => {
+                    headers = Some(&self.caller.forwarded);
+                    body
+                }
                 None => codec.chat(spoken.call()?, model).map_err(uncarried)?,
             },
             Outgoing::Call(call) => codec.chat(call, model).map_err(uncarried)?,
-            Outgoing::Embedding(request) => match codec.pass_embedding(request, model) {
-                Some(body) => body,
-                None => codec.embed(&request.to_embedding()?, model).map_err(uncarried)?,
-            },
+            Outgoing::Embedding(request) => {
+                inputs = request.inputs();
+                match codec.pass_embedding(request, model) {
+                    Some(body) => body,
+                    None => codec.embed(&request.to_embedding()?, model).map_err(uncarried)?,
+                }
+            }
         };
-        let headers = self.forwarded(target);
-        Ok(Question { operation, model, body, stream: self.stream, headers })
+        Ok(Question { operation, model, body, stream: self.stream, headers, inputs })
     }
 
     /// What one target is asked to count.
     pub(crate) fn count_question_for<'a>(&'a self, target: &'a Target) -> Result<Question<'a>, Refusal> {
         let (codec, model) = (target.endpoint.codec, &*target.model);
         let uncarried = |uncarried| self.uncarried(&uncarried, target);
+        let mut headers = None;
         let body = match &self.outgoing {
             Outgoing::Request(spoken) => match codec.pass(spoken.request(), model) {
-                Some(body) => body,
+                Some(body) => {
+                    headers = Some(&self.caller.forwarded);
+                    body
+                }
                 None => codec.count(spoken.call()?, model).map_err(uncarried)?,
             },
             Outgoing::Call(call) => codec.count(call, model).map_err(uncarried)?,
             Outgoing::Embedding(_) => return Err(Refusal::internal("embeddings are not counted")),
         };
-        Ok(Question {
-            operation: Operation::Count,
-            model,
-            body,
-            stream: false,
-            headers: self.forwarded(target),
-        })
-    }
-
-    /// The caller's headers that are the provider's business, if both speak the same dialect.
-    fn forwarded(&self, target: &Target) -> Option<&HeaderMap> {
-        let ReplyIn::Dialect { dialect, .. } = self.reply else { return None };
-        (target.endpoint.codec.dialect() == Some(dialect)).then_some(&self.caller.forwarded)
+        Ok(Question { operation: Operation::Count, model, body, stream: false, headers, inputs: 0 })
     }
 
     /// A target that cannot carry a member of the request.

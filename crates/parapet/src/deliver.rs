@@ -11,14 +11,13 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode, header};
 use store::{AnswerStatus, Turn};
 use wire::agent::Metadata;
-use wire::dialect::Head;
+use wire::dialect::{Dialect, Head};
 use wire::event::{self, Choice, Malformed};
 use wire::gather::Gathered;
-use wire::json::Text;
 
 use crate::accounting::Settlement;
 use crate::agents::tools::Watch;
-use crate::agents::{Agent, Outgoing, Prepared, ReplyIn, conversation};
+use crate::agents::{Agent, Prepared, ReplyIn, conversation};
 use crate::app::App;
 use crate::edge::answer::{self, Answer, JSON};
 use crate::edge::body::Body;
@@ -27,7 +26,7 @@ use crate::provider::answer::Streamed;
 use crate::provider::{Attempted, Whole};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
-use crate::screening::OutputLength;
+use crate::screening::{OutputLength, pass_choices};
 use crate::telemetry::metrics::TypeLabels;
 
 const AGENT: HeaderName = HeaderName::from_static("x-parapet-agent");
@@ -141,9 +140,13 @@ fn agent_answer(
     }
     let mut gathered = Gathered::new(record.id.to_string());
     read.choices.iter().filter(|choice| choice.index == 0).for_each(|choice| gathered.add(choice));
-    let (text, truncated) = OutputLength::new(agent.max_answer_chars).pass(gathered.said());
+    let said = gathered.said().to_owned();
+    let (text, truncated) = OutputLength::new(agent.max_answer_chars).pass(&said);
     let finish =
         if truncated { FinishReason::Length } else { gathered.finish.unwrap_or(FinishReason::Other) };
+    if finish == FinishReason::Length {
+        conversation::drop_half_said(&mut gathered);
+    }
     let answer = wire::agent::Answer {
         id: record.id,
         agent: agent.name.as_str(),
@@ -188,9 +191,7 @@ fn in_callers_words(
     let codec = target.endpoint.codec;
     let dialect = match call.reply {
         ReplyIn::Embeddings { base64 } => {
-            let own = matches!(&call.outgoing, Outgoing::Embedding(request)
-                if codec.pass_embedding(request, &target.model).is_some());
-            if own {
+            if codec.dialect() == Some(Dialect::Chat) {
                 return Ok(body);
             }
             let embeddings = codec.read_embeddings(&body).map_err(misread)?;
@@ -202,49 +203,62 @@ fn in_callers_words(
     let limit = call.callable.agent.as_ref().map(|agent| agent.max_answer_chars);
     match (call.passes(target), limit) {
         (true, None) => return Ok(body),
-        (true, Some(limit)) => return shortened(body, limit),
+        (true, Some(limit)) => return shortened(body, limit, usage),
         (false, _) => {}
     }
     let mut read = codec.read_answer(&body).map_err(misread)?;
     if let Some(mut watch) = call.watch() {
         watch.choices(&mut read.choices);
     }
-    let mut length = OutputLength::new(limit.unwrap_or(usize::MAX));
-    let texts: Vec<_> = read.choices.iter().map(|choice| choice.text.decode()).collect();
-    let mut cut = false;
-    let mut choices = Vec::with_capacity(read.choices.len());
-    for (choice, text) in read.choices.into_iter().zip(&texts) {
-        let (passed, now_cut) = if limit.is_some() { length.pass(text) } else { (&**text, false) };
-        cut |= now_cut;
-        let finish = choice.finish.map(|finish| if cut { FinishReason::Length } else { finish });
-        let text = if now_cut { Text::plain(passed) } else { choice.text };
-        choices.push(Choice { text, finish, ..choice });
-    }
-    let answer = event::Answer { choices, usage: None, error: None };
     let id = dialect.answer_id(call.caller.record.id);
     let head = Head { id: &id, created: app.clock.now().seconds(), model: &target.model };
-    Ok(dialect.answer(&head, &answer, usage))
+    let told = |choices: Vec<Choice<'_>>, _cut: bool| {
+        dialect.answer(&head, &event::Answer { choices, usage: None, error: None }, usage)
+    };
+    Ok(match limit {
+        None => told(read.choices, false),
+        Some(limit) => pass_choices(&mut OutputLength::new(limit), read.choices, told),
+    })
 }
 
 fn misread(malformed: Malformed) -> Refusal {
     Refusal::internal(malformed.to_string())
 }
 
-/// An agent's answer in the chat dialect of its provider: too long a text is cut, everything else stays as it came.
-fn shortened(body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
-    let cut = {
-        let read = wire::openai::read_answer(&body).map_err(misread)?;
-        read.choices.first().and_then(|choice| {
-            let text = choice.text.decode();
-            let (passed, cut) = OutputLength::new(limit).pass(&text);
-            cut.then(|| (choice.index, passed.to_owned()))
-        })
+/// An agent's answer in the chat dialect of its provider: too long a text is cut, everything else stays as it came. A
+/// refusal that is too long is a new answer.
+fn shortened(body: Bytes, limit: usize, usage: &Usage) -> Result<Bytes, Refusal> {
+    let read = wire::openai::read_answer(&body).map_err(misread)?;
+    let Some(choice) = read.choices.first() else { return Ok(body) };
+    let (index, text, refusal) = (choice.index, choice.text.decode(), choice.refusal.decode());
+    let mut length = OutputLength::new(limit);
+    let (passed, cut) = length.pass(&text);
+    if cut {
+        return wire::openai::rewrite(&body, index, passed, Some(FinishReason::Length)).map_err(misread);
+    }
+    if !length.pass(&refusal).1 {
+        drop(read);
+        return Ok(body);
+    }
+    let head: AnswerHead = serde_json::from_slice(&body).unwrap_or_default();
+    let told = |choices: Vec<Choice<'_>>, _cut: bool| {
+        wire::openai::answer(&head.head(), &event::Answer { choices, usage: None, error: None }, usage)
     };
-    match cut {
-        None => Ok(body),
-        Some((choice, text)) => {
-            wire::openai::rewrite(&body, choice, &text, Some(FinishReason::Length)).map_err(misread)
-        }
+    Ok(pass_choices(&mut OutputLength::new(limit), read.choices, told))
+}
+
+/// What an answer of the chat dialect, or each chunk of one, says about itself.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct AnswerHead {
+    id: String,
+    created: i64,
+    model: String,
+}
+
+impl AnswerHead {
+    pub(crate) fn head(&self) -> Head<'_> {
+        Head { id: &self.id, created: self.created, model: &self.model }
     }
 }
 

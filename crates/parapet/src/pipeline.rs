@@ -38,6 +38,7 @@ use crate::routing::plan::Plan;
 use crate::screening;
 use crate::telemetry::events::Event;
 use crate::telemetry::metrics::FailoverLabels;
+use crate::telemetry::record::Record;
 
 /// Answers an identified caller.
 pub(crate) async fn answer(app: &Arc<App>, caller: Identified, ask: Ask) -> Result<Answer, Refusal> {
@@ -51,12 +52,15 @@ pub(crate) async fn answer(app: &Arc<App>, caller: Identified, ask: Ask) -> Resu
 
 /// Counts the input tokens of a request as the first target that can count would; when none can, or none answers, as
 /// we estimate them. Free, so nothing is reserved.
-pub(crate) async fn count(caller: Identified, request: Request) -> Result<Counted, Refusal> {
+pub(crate) async fn count(app: &Arc<App>, caller: Identified, request: Request) -> Result<Counted, Refusal> {
     let screened = screening::input(agents::resolve(caller, Ask::Request(request))?)?;
     let prepared = agents::prepare_count(screened)?;
     let mut passed_over = None;
+    let mut can_count = false;
     for target in Plan::of(&prepared.callable) {
         if !target.endpoint.offers(Operation::Count) {
+            // We estimate what it cannot count, whatever is in it.
+            can_count = true;
             continue;
         }
         let question = match prepared.count_question_for(target) {
@@ -66,7 +70,13 @@ pub(crate) async fn count(caller: Identified, request: Request) -> Result<Counte
                 continue;
             }
         };
-        for (_, key) in target.endpoint.keys() {
+        can_count = true;
+        let record = &prepared.caller.record;
+        for (index, key) in target.endpoint.keys() {
+            record.note(|call| {
+                call.provider = Some(target.endpoint.name.clone());
+                call.model = Some(Arc::clone(&target.label));
+            });
             match provider::attempt(&target.endpoint, key, &question, prepared.caller.deadline).await {
                 Ok(Attempted::Whole(whole)) => {
                     let tokens = target.endpoint.codec.read_count(&whole.body);
@@ -74,18 +84,20 @@ pub(crate) async fn count(caller: Identified, request: Request) -> Result<Counte
                     return Ok(Counted { tokens, estimated: false });
                 }
                 Ok(Attempted::Begun(_)) => return Err(Refusal::internal("a count that is streamed")),
-                Err(failure) if !failure.fault.may_fail_over() => return Err(one_failure(failure)),
-                Err(failure) if failure.fault.is_the_keys() => {}
-                Err(_) => break,
+                Err(failure) => {
+                    tell(app, record, &failure, target, index);
+                    if !failure.fault.may_fail_over() {
+                        return Err(one_failure(failure));
+                    }
+                    if !failure.fault.is_the_keys() {
+                        break;
+                    }
+                }
             }
         }
     }
     match passed_over {
-        Some(refusal)
-            if Plan::of(&prepared.callable).all(|target| target.endpoint.offers(Operation::Count)) =>
-        {
-            Err(refusal)
-        }
+        Some(refusal) if !can_count => Err(refusal),
         _ => Ok(Counted { tokens: prepared.estimated_input(), estimated: true }),
     }
 }
@@ -199,19 +211,7 @@ impl<'a> Walk<'a> {
 
     fn settle_failure(&mut self, reservation: Reservation, failure: Failure, target: &'a Target, key: usize) {
         let fault = failure.fault;
-        tracing::warn!(
-            request_id = %self.call.caller.record.id,
-            provider = %target.endpoint.name,
-            model = %target.label,
-            // Counted from one, as `provider test` shows them.
-            key = key.saturating_add(1),
-            fault = fault.as_str(),
-            detail = %failure.detail,
-            "attempt failed"
-        );
-        if fault == Fault::Credentials {
-            self.app.events.publish(Event::KeyRefused { provider: target.endpoint.name.clone(), key });
-        }
+        tell(self.app, &self.call.caller.record, &failure, target, key);
         let outcome = if fault == Fault::Caller { Outcome::ClientError } else { Outcome::UpstreamError };
         let usage = failure.usage(self.call.estimated_input());
         reservation.post(Settlement { outcome, code: Some(fault.as_str()), usage, first_token: None });
@@ -231,6 +231,23 @@ impl<'a> Walk<'a> {
             one_failure(failure)
         };
         refusal.because(detail)
+    }
+}
+
+/// A failed attempt is told in the log, and a refused key also to whoever listens.
+fn tell(app: &App, record: &Record, failure: &Failure, target: &Target, key: usize) {
+    tracing::warn!(
+        request_id = %record.id,
+        provider = %target.endpoint.name,
+        model = %target.label,
+        // Counted from one, as `provider test` shows them.
+        key = key.saturating_add(1),
+        fault = failure.fault.as_str(),
+        detail = %failure.detail,
+        "attempt failed"
+    );
+    if failure.fault == Fault::Credentials {
+        app.events.publish(Event::KeyRefused { provider: target.endpoint.name.clone(), key });
     }
 }
 

@@ -30,6 +30,8 @@ use self::failure::{Failure, Fault};
 /// A unary answer larger than this is not one: cut. One of unknown length is collected in a buffer that doubles,
 /// which holds less than 32 MiB even while it moves (FAILOVER.md, F13).
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// So is an answer with embeddings, which are long: 2,048 vectors of 3,072 numbers in base64, or 1,700 in decimals.
+const MAX_EMBEDDINGS: usize = 64 * 1024 * 1024;
 /// An error body is read this far.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// Lifecycle events held back before the first content, at most.
@@ -57,6 +59,8 @@ pub(crate) struct Question<'a> {
     pub(crate) stream: bool,
     /// Of the caller's headers, those that are the provider's business.
     pub(crate) headers: Option<&'a HeaderMap>,
+    /// How many vectors are wanted.
+    pub(crate) inputs: usize,
 }
 
 /// A whole answer, well formed, not an error.
@@ -76,7 +80,7 @@ pub(crate) async fn attempt(
     deadline: Option<Instant>,
 ) -> Result<Attempted, Failure> {
     let began = Instant::now();
-    let Question { operation, stream, .. } = *question;
+    let Question { operation, stream, inputs, .. } = *question;
     let within = if stream { endpoint.timeouts.first_event } else { endpoint.timeouts.unary };
     let until = began + within;
     let until = deadline.map_or(until, |deadline| deadline.min(until));
@@ -90,9 +94,10 @@ pub(crate) async fn attempt(
         return Err(Failure::new(Fault::Malformed, "the answer is encoded, which was not asked for"));
     }
     if !stream {
-        let whole = tokio::time::timeout_at(until, read_whole(exchanged, MAX_ANSWER));
+        let limit = if operation == Operation::Embed { MAX_EMBEDDINGS } else { MAX_ANSWER };
+        let whole = tokio::time::timeout_at(until, read_whole(exchanged, limit));
         let whole = whole.await.map_err(|_| late())??;
-        return check_whole(endpoint.codec, operation, whole).map(Attempted::Whole);
+        return check_whole(endpoint.codec, operation, inputs, whole).map(Attempted::Whole);
     }
     if !exchanged.is_stream {
         return Err(no_stream(endpoint.codec, exchanged, until).await);
@@ -122,7 +127,12 @@ async fn begin(streamed: &mut Streamed, first_event_by: Instant, head_by: Instan
 }
 
 /// A 200 that carries an error, or no answer at all, is a failure like any other.
-fn check_whole(codec: &dyn Codec, operation: Operation, body: Bytes) -> Result<Whole, Failure> {
+fn check_whole(
+    codec: &dyn Codec,
+    operation: Operation,
+    inputs: usize,
+    body: Bytes,
+) -> Result<Whole, Failure> {
     let malformed =
         |malformed: Malformed| Failure::new(Fault::Malformed, "the answer is malformed").because(malformed);
     let (usage, output_bytes) = match operation {
@@ -133,7 +143,13 @@ fn check_whole(codec: &dyn Codec, operation: Operation, body: Bytes) -> Result<W
             }
             (answer.usage, answer.choices.iter().map(wire::event::Choice::written).sum())
         }
-        Operation::Embed => (codec.read_embeddings(&body).map_err(malformed)?.usage, 0),
+        Operation::Embed => {
+            let embeddings = codec.read_embeddings(&body).map_err(malformed)?;
+            if embeddings.vectors.len() != inputs {
+                return Err(Failure::new(Fault::Malformed, "not one vector for each input"));
+            }
+            (embeddings.usage, 0)
+        }
         Operation::Count => codec.read_count(&body).map(|_| (None, 0)).map_err(malformed)?,
         Operation::Models => codec.read_models(&body).map(|_| (None, 0)).map_err(malformed)?,
     };
@@ -150,7 +166,7 @@ async fn refused(codec: &dyn Codec, exchanged: Exchanged, until: Instant) -> Fai
 /// A 200 without events answers a stream request with an error at best.
 async fn no_stream(codec: &dyn Codec, exchanged: Exchanged, until: Instant) -> Failure {
     let retry_after = exchanged.retry_after;
-    match check_whole(codec, Operation::Chat, read_error_body(exchanged, until).await) {
+    match check_whole(codec, Operation::Chat, 0, read_error_body(exchanged, until).await) {
         Err(failure) if failure.told.is_some() => failure.retry_after(retry_after),
         _ => Failure::new(Fault::Malformed, "the answer to a stream request is not an event stream"),
     }

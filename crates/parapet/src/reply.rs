@@ -21,7 +21,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{FinishReason, Outcome, Ticks, Usage};
+use domain::{Outcome, Ticks, Usage};
 use store::AnswerStatus;
 use tokio::time::{Instant, Sleep, sleep};
 use wire::dialect::{Dialect, Head};
@@ -89,7 +89,6 @@ struct Tally {
     input_estimate: u64,
     output_bytes: usize,
     reported: Option<Usage>,
-    finish: Option<FinishReason>,
     first_token: Option<Duration>,
 }
 
@@ -252,7 +251,6 @@ impl Reply {
         }
         for choice in &event.choices {
             self.tally.output_bytes = self.tally.output_bytes.saturating_add(choice.written());
-            self.tally.finish = choice.finish.or(self.tally.finish);
         }
         self.tally.reported = event.usage.or(self.tally.reported);
         match self.shape.step(&mut event, frame) {
@@ -298,8 +296,8 @@ impl Reply {
             Ending::Complete => (Outcome::Ok, None, AnswerStatus::Completed),
             Ending::Failed(refusal) => {
                 self.record.refused(refusal);
-                let outcome = if self.tally.said_something() { Outcome::Partial } else { refusal.outcome() };
-                (outcome, Some(refusal.code), self.tally.cut_status())
+                let outcome = if self.said_something() { Outcome::Partial } else { refusal.outcome() };
+                (outcome, Some(refusal.code), self.cut_status())
             }
         };
         let settlement = self.settlement(outcome, code);
@@ -312,7 +310,10 @@ impl Reply {
         let reservation = self.reservation.take();
         let durable: Pin<Box<dyn Future<Output = _> + Send>> = match &mut self.shape {
             Shape::Agent(reply) => {
-                let kept = reply.kept(status, self.tally.finish, &self.facts);
+                if status == AnswerStatus::Completed {
+                    reply.complete();
+                }
+                let kept = reply.kept(status, &self.facts);
                 let rows = reservation.and_then(|r| r.into_row(settlement)).into_iter().collect();
                 let lease = reply.lease.take();
                 Box::pin(async move {
@@ -344,15 +345,28 @@ impl Reply {
         self.state = match ending {
             Ending::Complete => {
                 let call = self.record.call();
-                let finish = self.tally.finish;
-                State::Last(self.shape.closing(&self.record, &self.facts, finish, call.usage, call.cost))
+                State::Last(self.shape.closing(&self.record, &self.facts, call.usage, call.cost))
             }
             Ending::Failed(refusal) => {
-                let partial = self.tally.said_something();
+                let partial = self.said_something();
                 self.record.tell(200, if partial { Outcome::Partial } else { refusal.outcome() });
                 State::Cutting(Some(self.shape.error(&error_body(&refusal, self.record.id, partial))))
             }
         };
+    }
+
+    /// Whether the caller has something of the answer. What an agent thinks, or which tools it is about to call, is not
+    /// told before it is whole.
+    fn said_something(&self) -> bool {
+        match &self.shape {
+            Shape::Agent(reply) => !reply.text.is_empty(),
+            Shape::Chat(_) | Shape::Messages(_) | Shape::Written(_) => self.tally.first_token.is_some(),
+        }
+    }
+
+    /// What an answer that did not come to its end is.
+    fn cut_status(&self) -> AnswerStatus {
+        if self.said_something() { AnswerStatus::Partial } else { AnswerStatus::Failed }
     }
 
     fn settlement(&self, outcome: Outcome, code: Option<&'static str>) -> Settlement {
@@ -367,10 +381,11 @@ impl Drop for Reply {
         let settlement = self.settlement(Outcome::Cancelled, Some(ABANDONED));
         let usage = settlement.usage;
         self.record.note(|call| call.usage = usage);
+        let status = self.cut_status();
         match &mut self.shape {
             Shape::Chat(_) | Shape::Messages(_) | Shape::Written(_) => reservation.post(settlement),
             Shape::Agent(reply) => {
-                let kept = reply.kept(self.tally.cut_status(), None, &self.facts);
+                let kept = reply.kept(status, &self.facts);
                 let rows = reservation.into_row(settlement).into_iter().collect();
                 if let Some(lease) = reply.lease.take() {
                     lease.post(kept, rows);
@@ -381,15 +396,6 @@ impl Drop for Reply {
 }
 
 impl Tally {
-    const fn said_something(&self) -> bool {
-        self.first_token.is_some()
-    }
-
-    /// What an answer that did not come to its end is.
-    const fn cut_status(&self) -> AnswerStatus {
-        if self.said_something() { AnswerStatus::Partial } else { AnswerStatus::Failed }
-    }
-
     fn usage(&self) -> Usage {
         self.reported.unwrap_or_else(|| Usage {
             input: self.input_estimate,

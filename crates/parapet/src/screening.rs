@@ -3,6 +3,10 @@
 //! What holds without any guardrail is here: the length of a message to an agent and of its answer (PRODUCT.md, S5).
 //! Guardrails attach at the same two places. Only a [`Screened`] call can be completed.
 
+use domain::FinishReason;
+use wire::event::Choice;
+use wire::json::Text;
+
 use crate::agents::Resolved;
 use crate::refusal::Refusal;
 
@@ -56,9 +60,54 @@ impl OutputLength {
     }
 }
 
+/// What passes of an agent's answer, or of a piece of one: texts and refusals alike. Behind a cut nothing does.
+pub(crate) fn pass_choices<R>(
+    length: &mut OutputLength,
+    choices: Vec<Choice<'_>>,
+    then: impl FnOnce(Vec<Choice<'_>>, bool) -> R,
+) -> R {
+    let said: Vec<_> = choices.iter().map(|choice| (choice.text.decode(), choice.refusal.decode())).collect();
+    let mut passed = Vec::with_capacity(choices.len());
+    for (choice, (text, refusal)) in choices.into_iter().zip(&said) {
+        let (text, text_cut) = length.pass(text);
+        let (refusal, refusal_cut) = if text_cut { ("", true) } else { length.pass(refusal) };
+        if text_cut || refusal_cut {
+            let (text, refusal) = (Text::plain(text), Text::plain(refusal));
+            let finish = Some(FinishReason::Length);
+            passed.push(Choice { index: choice.index, text, refusal, finish, ..Choice::default() });
+            return then(passed, true);
+        }
+        passed.push(choice);
+    }
+    then(passed, false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn behind_a_cut_nothing_passes_whether_text_or_refusal() {
+        let text = |text| Choice { text: Text::plain(text), ..Choice::default() };
+        let refusal = |refusal| Choice { refusal: Text::plain(refusal), ..Choice::default() };
+        for (choices, kept) in [
+            (vec![text("abc"), text("def")], "abcd"),
+            (vec![refusal("abc"), refusal("def"), text("g")], "abcd"),
+            (vec![text("abc"), refusal("def")], "abcd"),
+            (vec![text("abcd")], "abcd"),
+        ] {
+            let whole = choices.len();
+            let (said, last, cut) = pass_choices(&mut OutputLength::new(4), choices, |passed, cut| {
+                let said: String = passed
+                    .iter()
+                    .map(|choice| choice.text.decode().into_owned() + &choice.refusal.decode())
+                    .collect();
+                (said, passed.last().and_then(|choice| choice.finish), cut)
+            });
+            assert_eq!((said.as_str(), cut), (kept, whole > 1));
+            assert_eq!(last, cut.then_some(FinishReason::Length));
+        }
+    }
 
     #[test]
     fn an_answer_is_cut_at_the_character_however_it_is_sliced() {

@@ -15,7 +15,7 @@ use super::tools::ToolResult;
 use crate::refusal::Refusal;
 
 /// A part of a stored message.
-#[derive(Deserialize, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Stored {
     Text {
@@ -77,24 +77,24 @@ fn stored(parts: &[Stored]) -> Result<Box<RawValue>, Refusal> {
     serde_json::value::to_raw_value(parts).map_err(|error| Refusal::internal(error.to_string()))
 }
 
-/// Appends what was said before. The window of history may begin between a call and its result: what has lost its
-/// beginning is left out.
-pub(crate) fn recall(history: &[store::Message], messages: &mut Vec<Message>) {
-    let mut begun = false;
-    for past in history {
-        let parts: Vec<Stored> = serde_json::from_str(past.content.get()).unwrap_or_default();
+/// Appends what was said before: the latest `limit` messages, and of a round of tools that is still going on all of it.
+/// What has lost its beginning by that, an answer without its question or results without their calls, is left out.
+pub(crate) fn recall(history: &[store::Message], limit: u32, messages: &mut Vec<Message>) {
+    let parts: Vec<Vec<Stored>> =
+        history.iter().map(|past| serde_json::from_str(past.content.get()).unwrap_or_default()).collect();
+    let begins = |(past, parts): (&store::Message, &Vec<Stored>)| {
+        past.role == store::Role::User && !parts.iter().any(|part| matches!(part, Stored::ToolResult { .. }))
+    };
+    let calls = |parts: &Vec<Stored>| parts.iter().any(|part| matches!(part, Stored::ToolCall { .. }));
+    let mut from = history.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+    if parts.last().is_some_and(calls) {
+        from = from.min(history.iter().zip(&parts).rposition(begins).unwrap_or(from));
+    }
+    let recent = history.iter().zip(parts).skip(from);
+    for (past, parts) in recent.skip_while(|(past, parts)| !begins((past, parts))) {
         match past.role {
-            store::Role::User => {
-                let results = parts.iter().any(|part| matches!(part, Stored::ToolResult { .. }));
-                if begun || !results {
-                    begun = true;
-                    recall_user(parts, messages);
-                }
-            }
-            store::Role::Assistant if begun => {
-                messages.extend(recall_answer(parts, past.raw.as_deref()));
-            }
-            store::Role::Assistant => {}
+            store::Role::User => recall_user(parts, messages),
+            store::Role::Assistant => messages.extend(recall_answer(parts, past.raw.as_deref())),
         }
     }
 }
@@ -126,12 +126,36 @@ fn recall_answer(parts: Vec<Stored>, raw: Option<&RawValue>) -> Option<Message> 
         match part {
             Stored::Text { text } if !text.is_empty() => message.content.push(Part::Text(text)),
             Stored::ToolCall { id, name, arguments } => {
+                let arguments = as_object(arguments);
                 message.tool_calls.push(ToolCall { id, name, arguments });
             }
             Stored::Text { .. } | Stored::ToolResult { .. } | Stored::Unknown => {}
         }
     }
     (message.content.len() > before || !message.tool_calls.is_empty()).then_some(message)
+}
+
+/// Several providers take only an object as a call's arguments; what is none is wrapped as Anthropic's documentation
+/// has it.
+fn as_object(arguments: String) -> String {
+    if is_whole(&arguments) {
+        arguments
+    } else {
+        serde_json::json!({ "INVALID_JSON": arguments }).to_string()
+    }
+}
+
+/// Whether the arguments of a call were said to their end.
+fn is_whole(arguments: &str) -> bool {
+    let arguments = arguments.trim();
+    arguments.is_empty()
+        || arguments.starts_with('{')
+            && wire::json::check(arguments.as_bytes(), wire::json::MAX_DEPTH).is_ok()
+}
+
+/// Takes out the calls that were cut with the answer: nobody can run them.
+pub(crate) fn drop_half_said(gathered: &mut Gathered) {
+    gathered.tool_calls.retain(|call| is_whole(&call.arguments));
 }
 
 /// The calls of the last answer that have no result yet.

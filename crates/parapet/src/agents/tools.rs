@@ -43,9 +43,14 @@ impl Toolbox {
         self.tools.is_empty()
     }
 
-    /// Offers the agent's tools beside the caller's, as far as the policy goes.
-    pub(crate) fn offer(&self, call: &mut Call) -> Result<(), Refusal> {
-        for (index, tool) in call.tools.iter().enumerate() {
+    /// The most messages between a message of the user and the answer in words, itself included.
+    pub(crate) const fn longest_round(&self) -> u32 {
+        self.policy.max_rounds.saturating_mul(2).saturating_add(1)
+    }
+
+    /// Whether a caller may bring these tools.
+    pub(crate) fn check(&self, tools: &[Tool]) -> Result<(), Refusal> {
+        for (index, tool) in tools.iter().enumerate() {
             let refused = |why: &str| {
                 let message = format!("the tool `{}` {why}", tool.name);
                 Err(Refusal::invalid(format!("tools[{index}]"), message).hint("leave it out"))
@@ -57,6 +62,12 @@ impl Toolbox {
                 return refused("is one of the agent's own");
             }
         }
+        Ok(())
+    }
+
+    /// Offers the agent's tools beside the caller's, as far as the policy goes.
+    pub(crate) fn offer(&self, call: &mut Call) -> Result<(), Refusal> {
+        self.check(&call.tools)?;
         call.tools.extend(self.tools.iter().filter(|tool| !self.policy.blocks(&tool.name)).cloned());
         if call.tools.is_empty() {
             call.tool_choice = None;
@@ -117,19 +128,28 @@ impl Watch {
                     let list = if allowed { &mut self.passed } else { &mut self.withheld };
                     list.push(fragment.index);
                 }
-                let place = self.passed.iter().position(|index| *index == fragment.index);
-                fragment.index = place.and_then(|place| u32::try_from(place).ok()).unwrap_or_default();
+                let place = self.place(fragment.index);
+                fragment.index = place.unwrap_or_default();
                 place.is_some()
             });
-            if let Some(tool) = choice.signature.as_ref().and_then(|signature| signature.tool)
-                && self.withheld.contains(&tool)
+            if let Some(signature) = &mut choice.signature
+                && let Some(tool) = signature.tool
             {
-                choice.signature = None;
+                signature.tool = self.place(tool);
+                if signature.tool.is_none() {
+                    choice.signature = None;
+                }
             }
             if choice.finish == Some(FinishReason::ToolCalls) && self.passed.is_empty() {
                 choice.finish = Some(FinishReason::Stop);
             }
         }
+    }
+
+    /// Which of the caller's calls the provider's call `index` is.
+    fn place(&self, index: u32) -> Option<u32> {
+        let place = self.passed.iter().position(|passed| *passed == index)?;
+        u32::try_from(place).ok()
     }
 
     /// Calls that the caller does not get.
@@ -217,6 +237,29 @@ mod tests {
         }
         assert_eq!(seen, [(0, "{".to_owned()), (0, "}".to_owned()), (1, "{}".to_owned())]);
         assert_eq!(watch.withheld(), 2);
+    }
+
+    #[test]
+    fn a_signature_goes_where_its_call_goes() {
+        let tools = toolbox(&[]);
+        let mut call = Call::default();
+        tools.offer(&mut call).unwrap();
+        let mut watch = tools.watch(&call);
+        let fragment =
+            |index, name| ToolFragment { index, name: Text::plain(name), ..ToolFragment::default() };
+        let sealed = |tool| {
+            let data = Text::plain("seal");
+            let origin = wire::call::Origin::Gemini;
+            wire::event::Signature { origin, data, encrypted: true, tool: Some(tool) }
+        };
+        let mut choices = [
+            Choice { tools: vec![fragment(0, "made_up"), fragment(1, "look_up")], ..Choice::default() },
+            Choice { signature: Some(sealed(0)), ..Choice::default() },
+            Choice { signature: Some(sealed(1)), ..Choice::default() },
+        ];
+        watch.choices(&mut choices);
+        let tools: Vec<_> = choices.iter().map(|choice| choice.signature.map(|seal| seal.tool)).collect();
+        assert_eq!(tools, [None, None, Some(Some(0))]);
     }
 
     #[test]

@@ -54,11 +54,11 @@ pub(crate) async fn create(request: Request) -> Result<Answer, Refusal> {
 }
 
 pub(crate) async fn count_tokens(request: Request) -> Result<Answer, Refusal> {
-    let Request { caller, http, .. } = request;
+    let Request { app, caller, http, .. } = request;
     input::require_json(http.headers())?;
     let body = input::body(http, caller.settings.config().server.body_limit).await?;
     let message = MessagesRequest::parse_count(body)?;
-    let counted = pipeline::count(caller, dialect::Request::Messages(message)).await?;
+    let counted = pipeline::count(&app, caller, dialect::Request::Messages(message)).await?;
     let mut answer = answer::json(StatusCode::OK, &TokenCount { input_tokens: counted.tokens })?;
     if counted.estimated {
         answer.headers_mut().insert(ESTIMATED, HeaderValue::from_static("true"));

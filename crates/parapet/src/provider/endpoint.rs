@@ -134,6 +134,7 @@ const UNHURRIED: config::Timeouts = config::Timeouts {
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("parapet/", env!("CARGO_PKG_VERSION")));
 /// Nothing is decompressed, so no answer can be larger than it looks.
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A peer that closes an idle connection does so within a round trip of a request that crosses the close. One that
@@ -220,7 +221,7 @@ impl Endpoint {
     pub(super) async fn exchange(&self, key: &Key, question: &Question<'_>) -> Result<Exchanged, Failure> {
         match &self.via {
             Via::Network(network) => {
-                let Question { operation, model, ref body, stream, headers } = *question;
+                let Question { operation, model, ref body, stream, headers, .. } = *question;
                 let path = network.paths.to(operation, model, stream)?;
                 let framing = self.codec.framing();
                 let accept = if stream { HeaderValue::from_static(framing.content_type()) } else { JSON };
@@ -321,8 +322,16 @@ impl Network {
         if let Some((name, value)) = &key.header {
             headers.insert(name, value.clone());
         }
-        for (name, value) in self.headers.iter().chain(to.headers.into_iter().flatten()) {
+        for (name, value) in &self.headers {
             headers.insert(name, value.clone());
+        }
+        for (name, value) in to.headers.into_iter().flatten() {
+            // Of previews there can be several, the config's among them; there is one version.
+            if name == BETA {
+                headers.append(name, value.clone());
+            } else {
+                headers.insert(name, value.clone());
+            }
         }
         request
     }

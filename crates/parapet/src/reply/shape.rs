@@ -8,7 +8,7 @@ use domain::{ConversationId, FinishReason, MessageId, NanoUsd, ProviderName, Usa
 use store::{AnswerStatus, Lease};
 use wire::agent::Metadata;
 use wire::call::ToolCall;
-use wire::dialect::{Dialect, Head, Writer};
+use wire::dialect::{Dialect, Writer};
 use wire::error::ErrorBody;
 use wire::event::{Choice, Event, Malformed};
 use wire::gather::Gathered;
@@ -17,8 +17,9 @@ use wire::{openai, sse};
 
 use crate::agents::tools::Watch;
 use crate::agents::{Agent, conversation};
+use crate::deliver::AnswerHead;
 use crate::provider::failure::{Failure, Fault};
-use crate::screening::OutputLength;
+use crate::screening::{OutputLength, pass_choices};
 use crate::telemetry::record::Record;
 
 pub(super) enum Shape {
@@ -47,18 +48,7 @@ pub(super) struct Chat {
     /// An agent's answers have a longest length.
     pub(super) length: Option<OutputLength>,
     /// The head of the provider's chunks, once the answer was cut short: its usage chunk will not come.
-    pub(super) cut: Option<ChunkHead>,
-}
-
-/// What the chunks of a stream have in common.
-#[derive(serde::Deserialize)]
-pub(super) struct ChunkHead {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    created: i64,
-    #[serde(default)]
-    model: String,
+    pub(super) cut: Option<AnswerHead>,
 }
 
 /// An agent's answer: collected, because the conversation keeps it.
@@ -131,7 +121,6 @@ impl Shape {
         &mut self,
         record: &Record,
         facts: &Facts,
-        finish: Option<FinishReason>,
         usage: Usage,
         cost: Option<NanoUsd>,
     ) -> Bytes {
@@ -152,7 +141,7 @@ impl Shape {
                     tool_calls: &reply.gathered.tool_calls,
                     conversation: reply.conversation,
                     message: reply.message,
-                    finish: reply.finish(finish),
+                    finish: reply.finish(),
                     usage,
                     cost,
                     confidence: None,
@@ -193,19 +182,30 @@ impl Chat {
         }
         let Some(length) = &mut self.length else { return Ok(Step::Send(frame.wire())) };
         // An agent has one choice, so its text is one text.
-        let Some(choice) = event.choices.first().filter(|choice| !choice.text.is_empty()) else {
+        let said = |choice: &&Choice<'_>| !choice.text.is_empty() || !choice.refusal.is_empty();
+        let Some(choice) = event.choices.first().filter(said) else {
             return Ok(Step::Send(frame.wire()));
         };
         let text = choice.text.decode();
+        let refusal = choice.refusal.decode();
         let (passed, cut) = length.pass(&text);
-        if !cut {
+        let (declined, refusal_cut) = if cut { ("", true) } else { length.pass(&refusal) };
+        if !cut && !refusal_cut {
             return Ok(Step::Send(frame.wire()));
         }
-        let payload = openai::rewrite(&frame.data, choice.index, passed, Some(FinishReason::Length))
-            .map_err(|malformed| Failure::new(Fault::Malformed, "malformed chunk").because(malformed))?;
-        self.cut = serde_json::from_slice(&frame.data).ok();
-        let mut out = BytesMut::with_capacity(payload.len() + 8);
-        sse::write_data(&mut out, &payload);
+        let head: AnswerHead = serde_json::from_slice(&frame.data).unwrap_or_default();
+        let mut out = BytesMut::with_capacity(frame.data.len() + 8);
+        let untold = |malformed| Failure::new(Fault::Malformed, "malformed chunk").because(malformed);
+        if cut {
+            let payload = openai::rewrite(&frame.data, choice.index, passed, Some(FinishReason::Length));
+            sse::write_data(&mut out, &payload.map_err(untold)?);
+        } else {
+            let (refusal, finish) = (Text::plain(declined), Some(FinishReason::Length));
+            let choices = vec![Choice { index: choice.index, refusal, finish, ..Choice::default() }];
+            let mut writer = openai::AnswerWriter::new(&head.head(), self.wants_usage);
+            writer.event(&mut out, &Event { choices, ..Event::default() }).map_err(untold)?;
+        }
+        self.cut = Some(head);
         Ok(Step::Truncate(out.freeze()))
     }
 }
@@ -216,8 +216,7 @@ impl Chat {
             return Bytes::from_static(openai::DONE);
         };
         let mut out = BytesMut::with_capacity(512);
-        let head = Head { id: &head.id, created: head.created, model: &head.model };
-        openai::write_usage_chunk(&mut out, &head, usage);
+        openai::write_usage_chunk(&mut out, &head.head(), usage);
         out.extend_from_slice(openai::DONE);
         out.freeze()
     }
@@ -234,20 +233,12 @@ impl Written {
             return Ok(Step::of(out));
         };
         // An agent has one choice, so its text is one text.
-        let texts: Vec<_> = event.choices.iter().map(|choice| choice.text.decode()).collect();
-        let mut cut = false;
-        let mut choices = Vec::with_capacity(event.choices.len());
-        for (choice, text) in event.choices.drain(..).zip(&texts) {
-            let (passed, now_cut) = length.pass(text);
-            if now_cut {
-                cut = true;
-                let (text, finish) = (Text::plain(passed), Some(FinishReason::Length));
-                choices.push(Choice { index: choice.index, text, finish, ..Choice::default() });
-                break;
-            }
-            choices.push(choice);
-        }
-        self.writer.event(&mut out, &Event { choices, ..Event::default() })?;
+        let choices = std::mem::take(&mut event.choices);
+        let writer = &mut self.writer;
+        let (written, cut) = pass_choices(length, choices, |choices, cut| {
+            (writer.event(&mut out, &Event { choices, ..Event::default() }), cut)
+        });
+        written?;
         Ok(if cut { Step::Truncate(out.freeze()) } else { Step::of(out) })
     }
 }
@@ -286,8 +277,19 @@ impl AgentReply {
         Step::of(out)
     }
 
-    pub(super) fn finish(&self, finish: Option<FinishReason>) -> FinishReason {
-        if self.truncated { FinishReason::Length } else { finish.unwrap_or(FinishReason::Other) }
+    /// The provider's last word is heard: what was said only by half is not told.
+    pub(super) fn complete(&mut self) {
+        if self.finish() == FinishReason::Length {
+            conversation::drop_half_said(&mut self.gathered);
+        }
+    }
+
+    fn finish(&self) -> FinishReason {
+        if self.truncated {
+            FinishReason::Length
+        } else {
+            self.gathered.finish.unwrap_or(FinishReason::Other)
+        }
     }
 
     /// A call that was cut is none.
@@ -296,12 +298,7 @@ impl AgentReply {
     }
 
     /// What the conversation keeps.
-    pub(super) fn kept(
-        &self,
-        status: AnswerStatus,
-        finish: Option<FinishReason>,
-        facts: &Facts,
-    ) -> store::Answer {
+    pub(super) fn kept(&self, status: AnswerStatus, facts: &Facts) -> store::Answer {
         store::Answer {
             status,
             // The caller was told the id of a completed answer, so that one is kept even if it says nothing.
@@ -309,7 +306,7 @@ impl AgentReply {
                 .then(|| conversation::answered(&self.text, self.tool_calls(status)).ok())
                 .flatten(),
             raw: conversation::thoughts(&self.gathered),
-            finish_reason: (status == AnswerStatus::Completed).then(|| self.finish(finish)),
+            finish_reason: (status == AnswerStatus::Completed).then(|| self.finish()),
             provider: Some(facts.provider.clone()),
             model: Some(Arc::clone(&facts.model)),
         }

@@ -387,3 +387,106 @@ async fn azure_is_asked_by_deployment_and_key() {
     assert_eq!(call.head.header("api-key"), Some("sk-upstream-one"));
     ended_well(server).await;
 }
+
+#[tokio::test]
+async fn a_refusal_of_an_agent_is_cut_like_any_answer_of_it() {
+    let upstream = Upstream::start().await;
+    let config = format!(
+        r#"
+version: 1
+providers:
+  chat: {{ kind: openai-compatible, base_url: {} }}
+agents:
+  brief: {{ models: [chat/gpt], prompt: Be brief., max_answer_chars: 10 }}
+"#,
+        upstream.base_url()
+    );
+    let server = plan(config).start().await;
+    let refusing = json!({ "role": "assistant", "content": null, "refusal": "I cannot help you with that." });
+    let refused = Answer::json(&openai::completion_of(&refusing, "stop"));
+    let chunks = [
+        openai::chunk(&json!({ "role": "assistant", "content": "", "refusal": null }), None),
+        openai::chunk(&json!({ "refusal": "I cannot " }), None),
+        openai::chunk(&json!({ "refusal": "help you." }), None),
+        openai::chunk(&json!({}), Some("stop")),
+        "[DONE]".to_owned(),
+    ];
+
+    upstream.expect(refused.clone());
+    let whole = post(&server, "/v1/chat/completions", &chat("brief", "hi")).await.json();
+    let choice = &whole["choices"][0];
+    assert_eq!(
+        (&choice["message"]["refusal"], &choice["finish_reason"]),
+        (&json!("I cannot h"), &json!("length"))
+    );
+    upstream.expect(refused);
+    let whole = post(&server, "/v1/messages", &message("brief", "hi")).await.json();
+    assert_eq!(
+        (&whole["content"][0]["text"], &whole["stop_reason"]),
+        (&json!("I cannot h"), &json!("max_tokens"))
+    );
+
+    upstream.expect(Answer::sse(&chunks));
+    let (_, told) = events(&server, "/v1/chat/completions", &streamed(chat("brief", "hi"))).await;
+    let told = told.unwrap();
+    let refusal: String = told
+        .iter()
+        .filter(|event| event.data.as_deref() != Some("[DONE]"))
+        .filter_map(|event| event.json()["choices"][0]["delta"]["refusal"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(refusal, "I cannot h");
+    assert_eq!(told.last().unwrap().data.as_deref(), Some("[DONE]"));
+    upstream.expect(Answer::sse(&chunks));
+    let (_, told) = events(&server, "/v1/messages", &streamed(message("brief", "hi"))).await;
+    let text: String = told
+        .unwrap()
+        .iter()
+        .filter_map(|event| event.json()["delta"]["text"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(text, "I cannot h");
+    ended_well(server).await;
+}
+
+#[tokio::test]
+async fn embeddings_are_one_for_each_input_or_none() {
+    let (server, upstream) = started().await;
+    upstream
+        .otherwise(Answer::json(&json!({ "model": "nomic", "embeddings": [[0.5]], "prompt_eval_count": 4 })));
+    let asked = json!({ "model": "llama/nomic", "input": ["a", "b"] });
+    assert_eq!(post(&server, "/v1/embeddings", &asked).await.status, 502);
+    let asked = json!({ "model": "llama/nomic", "input": "a" });
+    assert_eq!(post(&server, "/v1/embeddings", &asked).await.status, 200);
+    ended_well(server).await;
+}
+
+#[tokio::test]
+async fn a_count_that_fails_is_told_to_the_operator() {
+    let (server, upstream) = started().await;
+    upstream.expect(Answer::status(500));
+    let body = json!({ "model": "claude/sonnet", "messages": [{ "role": "user", "content": "hi" }] });
+    let counted = post(&server, "/v1/messages/count_tokens", &body).await;
+    assert_eq!((counted.status, counted.header("x-parapet-estimated")), (200, Some("true")));
+    let lines = ended_well(server).await;
+    let failed = lines.iter().find(|line| line["message"] == "attempt failed").unwrap();
+    assert_eq!((&failed["provider"], &failed["fault"]), (&json!("claude"), &json!("server")));
+    assert_eq!(access(&lines)[0]["provider"], "claude");
+}
+
+#[tokio::test]
+async fn previews_that_the_caller_asks_for_go_with_its_own_bytes_only() {
+    let (server, upstream) = started().await;
+    upstream.otherwise(Answer::json(&claude("Hello!")));
+    let ask = async |model: &str| {
+        let asked = Request::post("/v1/messages")
+            .header("anthropic-beta", "one-2026")
+            .header("anthropic-beta", "two-2026")
+            .header("anthropic-version", "2026-10-21")
+            .json(&message(model, "hi"));
+        assert_eq!(asked.send(server.public()).await.status, 200);
+    };
+    ask("claude/sonnet").await;
+    let passed = upstream.call(0).await;
+    assert_eq!(passed.head.values("anthropic-beta").collect::<Vec<_>>(), ["one-2026", "two-2026"]);
+    assert_eq!(passed.head.values("anthropic-version").collect::<Vec<_>>(), ["2026-10-21"]);
+    ended_well(server).await;
+}

@@ -10,6 +10,11 @@ use testkit::upstream::{Answer, Upstream};
 use crate::support::{ended_well, get, plan, post, streamed};
 
 async fn started() -> (Server, Upstream) {
+    started_with("").await
+}
+
+/// With more keys of the agent.
+async fn started_with(more: &str) -> (Server, Upstream) {
     let upstream = Upstream::start().await;
     let config = format!(
         r#"
@@ -25,6 +30,7 @@ agents:
         description: Finds an order by its number.
         parameters: {{ type: object, properties: {{ number: {{ type: string }} }}, required: [number] }}
     tool_policy: {{ max_rounds: 2, max_tool_calls_per_turn: 2, blocklist: ["delete_*"] }}
+{more}
 "#,
         upstream.base_url()
     );
@@ -226,5 +232,99 @@ async fn after_its_rounds_the_model_is_asked_for_words() {
     assert_eq!(upstream.call(2).await.json()["tool_choice"], "none");
     // A model that calls all the same is not obeyed.
     assert_eq!((&answer["finish_reason"], &answer["tool_calls"]), (&json!("stop"), &Value::Null));
+    ended_well(server).await;
+}
+
+#[tokio::test]
+async fn a_round_of_tools_is_remembered_whole_however_short_the_history() {
+    let (server, upstream) = started_with("    history: { max_messages: 1 }").await;
+    upstream.expect(Answer::json(&openai::completion("Hello.")));
+    let conversation =
+        post(&server, QUERY, &json!({ "message": "hi" })).await.json()["conversation_id"].clone();
+    upstream.expect(called(&[("call_1", "find_order", "{}")]));
+    post(&server, QUERY, &json!({ "conversation_id": conversation, "message": "Order 7?" })).await;
+    upstream.expect(called(&[("call_2", "find_order", "{}")]));
+    let results = |id: &str| json!({ "conversation_id": conversation, "tool_results": [{ "tool_call_id": id, "content": "?" }] });
+    assert_eq!(post(&server, QUERY, &results("call_1")).await.status, 200);
+    upstream.expect(Answer::json(&openai::completion("Shipped.")));
+    assert_eq!(post(&server, QUERY, &results("call_2")).await.status, 200);
+    let sent = upstream.call(3).await.json()["messages"].clone();
+    let roles: Vec<&str> =
+        sent.as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["system", "user", "assistant", "tool", "assistant", "tool"]);
+    assert_eq!(sent[1]["content"], "Order 7?");
+    ended_well(server).await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_is_none_and_the_conversation_goes_on() {
+    let (server, upstream) = started().await;
+    let half = calls(&[("call_1", "find_order", r#"{"number":"4"#)]);
+    upstream.expect(Answer::json(&openai::completion_of(&half, "length")));
+    let asked = post(&server, QUERY, &json!({ "message": "Order 47?" })).await.json();
+    assert_eq!((&asked["finish_reason"], &asked["tool_calls"]), (&json!("length"), &Value::Null), "{asked}");
+    let mut chunks = openai::tool_call_chunks("find_order", ["{\"num"]);
+    for chunk in &mut chunks {
+        *chunk = chunk.replace("\"tool_calls\"}", "\"length\"}").replace(":\"tool_calls\"", ":\"length\"");
+    }
+    upstream.expect(Answer::sse(&chunks));
+    let body = streamed(json!({ "conversation_id": asked["conversation_id"], "message": "Well?" }));
+    let (_, mut connection) = Request::post(QUERY).json(&body).open(server.public()).await;
+    let last = connection.events().await.unwrap().last().unwrap().json();
+    assert_eq!((&last["finish_reason"], &last["tool_calls"]), (&json!("length"), &Value::Null), "{last}");
+    upstream.expect(Answer::json(&openai::completion("Fine.")));
+    let body = json!({ "conversation_id": asked["conversation_id"], "message": "Go on." });
+    assert_eq!(post(&server, QUERY, &body).await.status, 200);
+    assert!(!upstream.call(2).await.json().to_string().contains("call_1"));
+    ended_well(server).await;
+}
+
+#[tokio::test]
+async fn arguments_that_are_no_object_go_back_as_one() {
+    let (server, upstream) = started().await;
+    upstream.expect(called(&[("call_1", "find_order", "order 7")]));
+    let asked = post(&server, QUERY, &json!({ "message": "Order 7?" })).await.json();
+    assert_eq!(asked["tool_calls"][0]["arguments"], "order 7");
+    upstream.expect(Answer::json(&openai::completion("Sorry.")));
+    let result = json!([{ "tool_call_id": "call_1", "content": "no JSON", "is_error": true }]);
+    let body = json!({ "conversation_id": asked["conversation_id"], "tool_results": result });
+    assert_eq!(post(&server, QUERY, &body).await.status, 200);
+    let sent = upstream.call(1).await.json()["messages"][2]["tool_calls"][0]["function"]["arguments"].clone();
+    assert_eq!(sent, "{\"INVALID_JSON\":\"order 7\"}");
+    ended_well(server).await;
+}
+
+#[tokio::test]
+async fn results_can_be_sent_again_when_nothing_of_the_answer_to_them_was_told() {
+    let (server, upstream) = started().await;
+    upstream.expect(called(&[("call_1", "find_order", "{}")]));
+    let asked = post(&server, QUERY, &json!({ "message": "Order 7?" })).await.json();
+    let results = json!([{ "tool_call_id": "call_1", "content": "shipped" }]);
+    let body = json!({ "conversation_id": asked["conversation_id"], "tool_results": results });
+    let chunks = openai::tool_call_chunks("find_order", ["{\"num", "ber\""]);
+    upstream.expect(Answer::sse(&chunks[..chunks.len() - 2]));
+    let (_, mut connection) = Request::post(QUERY).json(&streamed(body.clone())).open(server.public()).await;
+    let mut last = Value::Null;
+    while let Ok(Some(event)) = connection.event().await {
+        last = event.json();
+    }
+    assert_eq!(
+        (&last["error"]["partial"], &last["error"]["retryable"]),
+        (&json!(false), &json!(true)),
+        "{last}"
+    );
+    upstream.expect(Answer::json(&openai::completion("It has shipped.")));
+    let answer = post(&server, QUERY, &body).await;
+    assert_eq!((answer.status, &answer.json()["response"]), (200, &json!("It has shipped.")));
+    ended_well(server).await;
+}
+
+#[tokio::test]
+async fn a_query_refused_for_its_tools_begins_no_conversation() {
+    let (server, upstream) = started().await;
+    let body = json!({ "message": "x", "tools": [{ "name": "delete_order" }] });
+    assert_eq!(post(&server, QUERY, &body).await.status, 400);
+    assert_eq!(get(&server, "/v1/conversations").await.json()["data"], json!([]));
+    assert_eq!(upstream.count(), 0);
     ended_well(server).await;
 }
