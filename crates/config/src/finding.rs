@@ -136,6 +136,8 @@ codes! {
     WeakSecret = "weak-secret";
     /// A provider left out because it has no key.
     ProviderSkipped = "provider-skipped";
+    /// A target that an agent never asks, because something it asks has no counterpart there.
+    TargetSkipped = "target-skipped";
     /// One of several keys left out because it is not there.
     KeySkipped = "key-skipped";
     /// The spelling of a neighbouring tool, understood.

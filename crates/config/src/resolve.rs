@@ -5,6 +5,7 @@
 
 mod address;
 mod auth;
+mod carried;
 mod catalog;
 mod credentials;
 mod provider;

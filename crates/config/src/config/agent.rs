@@ -1,4 +1,8 @@
 //! Agents: a prompt, the models it is put to, and what comes with every call.
+//!
+//! What is sent becomes part of a neutral [`call::Call`] by the conversions here, and nowhere else.
+
+use wire::call::{self, Json};
 
 use super::Target;
 
@@ -35,15 +39,43 @@ pub struct Parameters {
     pub reasoning_effort: Option<String>,
 }
 
+impl From<&Parameters> for call::Parameters {
+    fn from(parameters: &Parameters) -> Self {
+        Self {
+            temperature: parameters.temperature,
+            top_p: parameters.top_p,
+            top_k: parameters.top_k.map(u64::from),
+            max_tokens: parameters.max_tokens.map(u64::from),
+            frequency_penalty: parameters.frequency_penalty,
+            presence_penalty: parameters.presence_penalty,
+            seed: parameters.seed,
+            stop: parameters.stop.clone(),
+            reasoning_effort: parameters.reasoning_effort.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A function that the model may ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tool {
     /// `[a-zA-Z0-9_-]{1,64}`, which every provider takes.
     pub name: String,
     pub description: Option<String>,
-    /// JSON Schema of the arguments as JSON text: an object with at least `type` and `properties`. Numbers and texts
-    /// are spelled as in the config.
-    pub parameters: String,
+    /// JSON Schema of the arguments: an object with at least `type` and `properties`. Numbers and texts are spelled
+    /// as in the config.
+    pub parameters: Json,
+}
+
+impl From<&Tool> for call::Tool {
+    fn from(tool: &Tool) -> Self {
+        Self {
+            name: tool.name.clone(),
+            description: tool.description.clone(),
+            schema: Some(tool.parameters.clone()),
+            strict: None,
+        }
+    }
 }
 
 /// Whether, how often and which tools are called.
@@ -97,6 +129,16 @@ pub enum ToolChoice {
     Required,
     /// It calls none.
     None,
+}
+
+impl From<ToolChoice> for call::ToolChoice {
+    fn from(choice: ToolChoice) -> Self {
+        match choice {
+            ToolChoice::Auto => Self::Auto,
+            ToolChoice::Required => Self::Required,
+            ToolChoice::None => Self::None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,16 +4,24 @@ use domain::{AgentName, ModelName, ProviderName};
 use indexmap::IndexMap;
 
 use super::Resolver;
+use super::carried::Wishes;
 use super::provider::{Providers, is_model};
 use crate::config::{Agent, History, Model, Parameters, Target};
 use crate::de::{At, Field, Key, Table};
 use crate::finding::{Code, did_you_mean, printable};
 use crate::raw::{self, Stop, TargetText};
 
+/// A target, and where it is written.
+#[derive(Clone)]
+pub(super) struct Reached {
+    pub(super) target: Target,
+    pub(super) at: At,
+}
+
 /// A list of targets after references have been followed.
 enum Targets {
     /// Possibly empty, if all providers are skipped.
-    Right(Vec<Target>),
+    Right(Vec<Reached>),
     /// Reported.
     Wrong,
 }
@@ -38,7 +46,7 @@ impl Resolver<'_> {
             let list = self.model(field, &key, providers);
             match (name, &list) {
                 (Some(name), Targets::Right(list)) if !list.is_empty() => {
-                    resolved.insert(name, Model { targets: list.clone() });
+                    resolved.insert(name, Model { targets: bare(list) });
                 }
                 _ => right = false,
             }
@@ -104,6 +112,7 @@ impl Resolver<'_> {
         models: &IndexMap<String, Targets>,
         agents: &[String],
     ) -> Option<Agent> {
+        let wishes = Wishes::of(&raw, key.at);
         let prompt_at = raw.prompt.at;
         let prompt = self.required(raw.prompt, "prompt", key.at);
         let prompt = prompt.and_then(|prompt| {
@@ -153,17 +162,21 @@ impl Resolver<'_> {
         });
         let max_message_chars = self.whole(raw.max_message_chars, 1..=1_000_000);
         let max_answer_chars = self.whole(raw.max_answer_chars, 1..=1_000_000);
-        Some(Agent {
-            description: self.optional(raw.description, |text, _| Some(text))?,
+        let description = self.optional(raw.description, |text, _| Some(text));
+        let targets = targets?;
+        let agent = Agent {
+            description: description?,
             prompt: prompt?,
-            models: targets?,
+            models: bare(&targets),
             parameters: parameters?,
             tools: tools?,
             tool_policy: tool_policy?,
             history: history?,
             max_message_chars: usize::try_from(max_message_chars?).ok()?,
             max_answer_chars: usize::try_from(max_answer_chars?).ok()?,
-        })
+        };
+        self.carried(&agent, &targets, &wishes, providers);
+        Some(agent)
     }
 
     /// `provider/model`, split at the first `/`: models of some providers have slashes in their names.
@@ -197,7 +210,8 @@ impl Resolver<'_> {
             let fault = self.fault(at, Code::UnknownName, message);
             return wrong(fault.maybe_help(did_you_mean(model, listed.iter().map(String::as_str))));
         }
-        Targets::Right(vec![Target { provider: provider.clone(), model: model.to_owned() }])
+        let target = Target { provider: provider.clone(), model: model.to_owned() };
+        Targets::Right(vec![Reached { target, at }])
     }
 
     fn no_such_model(
@@ -221,7 +235,7 @@ impl Resolver<'_> {
         Targets::Wrong
     }
 
-    fn something_left(&self, right: bool, targets: Vec<Target>, what: &str, key: &Key) -> Targets {
+    fn something_left(&self, right: bool, targets: Vec<Reached>, what: &str, key: &Key) -> Targets {
         if right && targets.is_empty() {
             let message = format!("{what} `{}` has no target left", printable(&key.text));
             let help = "its list is empty, or all its providers are skipped for want of a key: `simulated` needs none";
@@ -286,10 +300,14 @@ impl Resolver<'_> {
 }
 
 /// A target that is reached by two ways is asked once, at its first place.
-fn extend(targets: &mut Vec<Target>, more: Vec<Target>) {
-    for target in more {
-        if !targets.contains(&target) {
-            targets.push(target);
+fn extend(targets: &mut Vec<Reached>, more: Vec<Reached>) {
+    for reached in more {
+        if !targets.iter().any(|known| known.target == reached.target) {
+            targets.push(reached);
         }
     }
+}
+
+fn bare(targets: &[Reached]) -> Vec<Target> {
+    targets.iter().map(|reached| reached.target.clone()).collect()
 }

@@ -4,6 +4,7 @@
 
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
+use wire::call::Json;
 
 use super::Resolver;
 use crate::config::{Tool, ToolChoice, ToolPattern, ToolPolicy};
@@ -60,7 +61,7 @@ impl Resolver<'_> {
     }
 
     /// The schema with `type` and `properties`: some providers insist on them even where they say nothing.
-    fn schema(&self, text: &str, at: At) -> Option<String> {
+    fn schema(&self, text: &str, at: At) -> Option<Json> {
         let members = match members(text) {
             Ok(members) => members,
             Err((message, help)) => {
@@ -72,7 +73,12 @@ impl Resolver<'_> {
         let filled = [("type", r#""object""#), ("properties", "{}")];
         let filled = filled.iter().filter(absent).map(|(name, value)| format!(r#""{name}":{value}"#));
         let written = text.get(1..text.len() - 1).filter(|written| !written.is_empty());
-        Some(format!("{{{}}}", filled.chain(written.map(str::to_owned)).collect::<Vec<_>>().join(",")))
+        let schema =
+            format!("{{{}}}", filled.chain(written.map(str::to_owned)).collect::<Vec<_>>().join(","));
+        match Json::new(schema) {
+            Ok(schema) => Some(schema),
+            Err(_) => self.refuse(at, Code::TooLarge, "`parameters` are nested too deeply"),
+        }
     }
 
     pub(super) fn tool_policy(&self, raw: raw::ToolPolicy, tools: &Table<raw::Tool>) -> Option<ToolPolicy> {

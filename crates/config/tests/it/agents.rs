@@ -15,7 +15,7 @@ fn loaded(keys: &str) -> Agent {
 
 #[track_caller]
 fn parameters(schema: &str) -> String {
-    loaded(&format!("tools: {{ t: {{ parameters: {schema} }} }}")).tools[0].parameters.clone()
+    loaded(&format!("tools: {{ t: {{ parameters: {schema} }} }}")).tools[0].parameters.get().to_owned()
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_tool_has_a_name_a_description_and_a_schema_as_json() {
     assert_eq!(find_order.name, "find_order");
     assert_eq!(find_order.description.as_deref(), Some("Finds an order."));
     assert_eq!(
-        find_order.parameters,
+        find_order.parameters.get(),
         r#"{"type":"object","properties":{"number":{"type":"string","description":"Its number: two letters, then digits"}},"required":["number"]}"#
     );
     assert_eq!((now.name.as_str(), now.description.as_deref()), ("now", None));
@@ -44,7 +44,7 @@ fn a_tool_has_a_name_a_description_and_a_schema_as_json() {
 #[test]
 fn a_schema_says_at_least_that_it_is_an_object() {
     let nothing = r#"{"type":"object","properties":{}}"#;
-    assert_eq!(loaded("tools: { t: {} }").tools[0].parameters, nothing);
+    assert_eq!(loaded("tools: { t: {} }").tools[0].parameters.get(), nothing);
     assert_eq!(parameters("{}"), nothing);
     assert_eq!(parameters("{ properties: {} }"), nothing);
     assert_eq!(parameters("{ type: object }"), r#"{"properties":{},"type":"object"}"#);
@@ -69,7 +69,7 @@ fn variables_in_a_schema_are_filled_in_or_reported() {
     let case = agent("tools: { t: { parameters: { properties: { a: { const: \"${env:A}\" } } } } }");
     assert_eq!(case.codes(), ["missing-value"]);
     let agent = case.env("A", "\"x\"").loaded().config.agents["a"].clone();
-    assert!(agent.tools[0].parameters.contains(r#"{"const":"\"x\""}"#), "{:?}", agent.tools);
+    assert!(agent.tools[0].parameters.get().contains(r#"{"const":"\"x\""}"#), "{:?}", agent.tools);
 }
 
 #[test]

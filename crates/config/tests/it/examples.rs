@@ -57,7 +57,7 @@ agents:
   support:
     prompt: You help.
     models: [smart, claude/claude-sonnet-4-5, cheap, openai/gpt-4o, simulated/last/resort]
-    parameters: { max_tokens: 500, temperature: 0.7, top_k: 40, stop: END, reasoning_effort: low }
+    parameters: { max_tokens: 500, temperature: 0.7, stop: END }
     tools:
       find_order:
         description: Finds an order by its number.
@@ -68,6 +68,10 @@ agents:
       time: {}
     tool_policy: { tool_choice: auto, max_rounds: 3, max_tool_calls_per_turn: 4, blocklist: ["delete_*"] }
     history: { store: database, max_messages: 12 }
+  thinker:
+    prompt: You think.
+    models: [ollama/qwen3]
+    parameters: { top_k: 40, seed: 7, reasoning_effort: low }
 storage:
   data_dir: /var/lib/parapet
   database: { durability: relaxed }

@@ -18,3 +18,5 @@ mod secrecy;
 mod simulated;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod targets;

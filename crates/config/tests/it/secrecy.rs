@@ -97,6 +97,7 @@ fn faults_beside_secrets_do_not_show_them() {
         "agents: { a: { prompt: p, models: [simulated/x], tools: { t: { parameters: { required: \"${env:SECRET}\" } } } } }",
         "agents: { a: { prompt: p, models: [simulated/x], tools: { t: { parameters: { properties: { x: \"${env:SECRET}\" } } } } } }",
         "agents: { a: { prompt: p, models: [simulated/x], tool_policy: { blocklist: [\"${env:SECRET} \"] } } }",
+        "providers: { far: { kind: anthropic, base_url: http://h } }\nagents: { a: { prompt: p, models: [\"far/${env:SECRET}\"], parameters: { seed: 1 } } }",
         // In a URL.
         "providers: { far: { kind: openai-compatible, base_url: \"https://me:CANARY@host/v1\" } }",
         "server: { public_url: \"https://me:CANARY@host/v1\" }",

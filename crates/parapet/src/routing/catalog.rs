@@ -10,7 +10,7 @@ use domain::{Clock, ProviderName};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use tokio_rustls::TlsConnector;
-use wire::call::{Json, Parameters, Tool, ToolChoice};
+use wire::call::{Parameters, Tool, ToolChoice};
 
 use crate::agents::Agent;
 use crate::agents::tools::{Policy, Toolbox};
@@ -75,8 +75,8 @@ impl Catalog {
             let agent = Arc::new(Agent {
                 name: name.clone(),
                 prompt: agent.prompt.clone(),
-                parameters: parameters(&agent.parameters),
-                tools: toolbox(agent)?,
+                parameters: Parameters::from(&agent.parameters),
+                tools: toolbox(agent),
                 history: agent.history.max_messages,
                 max_message_chars: agent.max_message_chars,
                 max_answer_chars: agent.max_answer_chars,
@@ -224,38 +224,14 @@ const fn fault(kind: config::FaultKind) -> simulated::Fault {
     }
 }
 
-fn toolbox(agent: &config::Agent) -> anyhow::Result<Toolbox> {
-    let tool = |tool: &config::Tool| -> anyhow::Result<Tool> {
-        Ok(Tool {
-            name: tool.name.clone(),
-            description: tool.description.clone(),
-            schema: Some(Json::new(tool.parameters.clone())?),
-            strict: None,
-        })
-    };
+fn toolbox(agent: &config::Agent) -> Toolbox {
     let config::ToolPolicy { tool_choice, max_rounds, max_tool_calls_per_turn, blocklist } =
         &agent.tool_policy;
-    let choice = tool_choice.map(|choice| match choice {
-        config::ToolChoice::Auto => ToolChoice::Auto,
-        config::ToolChoice::Required => ToolChoice::Required,
-        config::ToolChoice::None => ToolChoice::None,
-    });
-    let blocklist = blocklist.clone();
-    let policy = Policy { choice, max_rounds: *max_rounds, max_calls: *max_tool_calls_per_turn, blocklist };
-    Ok(Toolbox { tools: agent.tools.iter().map(tool).collect::<anyhow::Result<_>>()?, policy })
-}
-
-fn parameters(config: &config::Parameters) -> Parameters {
-    Parameters {
-        max_tokens: config.max_tokens.map(u64::from),
-        temperature: config.temperature,
-        top_p: config.top_p,
-        frequency_penalty: config.frequency_penalty,
-        presence_penalty: config.presence_penalty,
-        seed: config.seed,
-        stop: config.stop.clone(),
-        top_k: config.top_k.map(u64::from),
-        reasoning_effort: config.reasoning_effort.clone(),
-        ..Parameters::default()
-    }
+    let policy = Policy {
+        choice: tool_choice.map(ToolChoice::from),
+        max_rounds: *max_rounds,
+        max_calls: *max_tool_calls_per_turn,
+        blocklist: blocklist.clone(),
+    };
+    Toolbox { tools: agent.tools.iter().map(Tool::from).collect(), policy }
 }
