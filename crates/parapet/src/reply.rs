@@ -221,7 +221,10 @@ impl Reply {
             Poll::Ready(Some(Err(failure))) => return Poll::Ready(self.fail(failure)),
             Poll::Ready(None) => {
                 return Poll::Ready(match upstream.reader().end() {
-                    Ok(()) => self.end(Ending::Complete),
+                    Ok(()) => {
+                        self.heard = true;
+                        self.end(Ending::Complete)
+                    }
                     Err(cut) => self.fail(Failure::new(Fault::Reset, "the stream was cut").because(cut)),
                 });
             }
@@ -370,7 +373,8 @@ impl Reply {
     }
 
     fn settlement(&self, outcome: Outcome, code: Option<&'static str>) -> Settlement {
-        Settlement { outcome, code, usage: self.tally.usage(), first_token: self.tally.first_token }
+        let usage = self.tally.usage(self.heard);
+        Settlement { outcome, code, usage, first_token: self.tally.first_token }
     }
 }
 
@@ -396,12 +400,18 @@ impl Drop for Reply {
 }
 
 impl Tally {
-    fn usage(&self) -> Usage {
-        self.reported.unwrap_or_else(|| Usage {
-            input: self.input_estimate,
-            output: estimate(self.output_bytes),
-            estimated: true,
-            ..Usage::default()
-        })
+    /// What was used. A report from the middle of a stream that did not come to its end says too little.
+    fn usage(&self, ended: bool) -> Usage {
+        let estimate = estimate(self.output_bytes);
+        match self.reported {
+            Some(reported) if ended => reported,
+            Some(reported) => {
+                let output = reported.output.max(estimate.saturating_sub(reported.reasoning));
+                Usage { output, estimated: true, ..reported }
+            }
+            None => {
+                Usage { input: self.input_estimate, output: estimate, estimated: true, ..Usage::default() }
+            }
+        }
     }
 }
