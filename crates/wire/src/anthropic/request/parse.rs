@@ -12,7 +12,7 @@ use crate::openai::MessageFacts;
 /// Who speaks in `messages`. Some models take instructions between the turns, of role `system`.
 const ROLES: [Role; 3] = [Role::User, Role::Assistant, Role::System];
 
-/// Members beside [`Member`]'s that let the model call or run something.
+/// Members beside [`Member`]'s that let the model call or run something; one occurrence is enough.
 const OTHER_TOOLS: [&str; 2] = ["mcp_servers", "container"];
 
 const TEXT_OR_BLOCKS: &str = "a string or an array of content blocks";

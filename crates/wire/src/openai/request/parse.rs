@@ -10,7 +10,7 @@ use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
 const MAX_CHOICES: u64 = 128;
 
-/// Members beside [`Member`]'s that let the model call or run something. `plugins` is OpenRouter's word,
+/// Members beside [`Member`]'s that let the model call or run something; one occurrence is enough. `plugins` is OpenRouter's word,
 /// `search_parameters` xAI's.
 const OTHER_TOOLS: [&str; 5] =
     ["functions", "function_call", "web_search_options", "plugins", "search_parameters"];
