@@ -74,6 +74,33 @@ pub(crate) fn answer() -> String {
     )
 }
 
+/// The whole answer that is waited for.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// From a provider of the same dialect, to the byte.
+    passed: String,
+    /// From one of Anthropic's: its text, and what it used.
+    translated: [String; 2],
+}
+
+impl Wanted {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let theirs: serde_json::Value = serde_json::from_str(&anthropic::answer())?;
+        let text = theirs.pointer("/content/0/text").context("an answer has a text")?;
+        let translated = [
+            format!("\"content\":{text},"),
+            r#""finish_reason":"stop"}],"usage":{"prompt_tokens":250,"completion_tokens":150,"#.to_owned(),
+        ];
+        Ok(Self { passed: answer(), translated })
+    }
+
+    pub(crate) fn is(&self, body: &[u8]) -> bool {
+        body == self.passed.as_bytes()
+            || body.starts_with(b"{\"id\":\"chatcmpl-")
+                && self.translated.iter().all(|part| memmem::find(body, part.as_bytes()).is_some())
+    }
+}
+
 /// The usage chunk, as `stream_options.include_usage` asks for it.
 pub(crate) const USAGE: &str = "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1735689600,\"model\":\"bench-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":250,\"completion_tokens\":100,\"total_tokens\":350}}\n\n";
 
@@ -153,6 +180,19 @@ mod tests {
         }
         assert_eq!(Scenario::asked(br#"{"model":"unary"}"#), Some(Scenario::Unary));
         assert_eq!(Scenario::asked(br#"{"model":"other"}"#), None);
+    }
+
+    #[test]
+    fn an_answer_is_the_one_that_passed_or_a_translation_of_the_other() {
+        let wanted = Wanted::new().unwrap();
+        assert!(wanted.is(answer().as_bytes()));
+        assert!(!wanted.is(answer().replace("Once", "Twice").as_bytes()));
+        assert!(!wanted.is(anthropic::answer().as_bytes()));
+        let [text, end] = &wanted.translated;
+        let translated =
+            format!(r#"{{"id":"chatcmpl-1","choices":[{{"message":{{{text}"refusal":null}},{end}"#);
+        assert!(wanted.is(translated.as_bytes()));
+        assert!(!wanted.is(translated.replace("Once", "Twice").as_bytes()));
     }
 
     #[test]

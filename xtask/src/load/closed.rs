@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::response::Decoder;
-use crate::chat::{self, Scenario};
+use crate::chat::{Scenario, Wanted};
 use crate::monotonic::{self, MILLISECOND};
 
 pub(super) async fn run(
@@ -36,7 +36,7 @@ pub(super) async fn run(
 async fn ask_until(target: SocketAddr, request: Rc<[u8]>, end: u64) -> anyhow::Result<u64> {
     let mut stream = TcpStream::connect(target).await?;
     stream.set_nodelay(true)?;
-    let wanted = chat::answer();
+    let wanted = Wanted::new()?;
     let mut decoder = Decoder::default();
     let (mut received, mut body) = (Vec::with_capacity(8192), Vec::with_capacity(2048));
     let mut requests = 0;
@@ -50,7 +50,7 @@ async fn ask_until(target: SocketAddr, request: Rc<[u8]>, end: u64) -> anyhow::R
                 break;
             }
         }
-        ensure!(body == wanted.as_bytes(), "a wrong answer: {}", String::from_utf8_lossy(&body));
+        ensure!(wanted.is(&body), "a wrong answer: {}", String::from_utf8_lossy(&body));
         requests += 1;
     }
     Ok(requests)

@@ -14,7 +14,7 @@ use anyhow::{anyhow, ensure};
 use serde_json::{Value, json};
 
 use super::response::Decoder;
-use crate::chat::{self, Scenario};
+use crate::chat::{Scenario, Wanted};
 use crate::monotonic::{self, MILLISECOND, SECOND};
 
 /// Connections the arrivals go round. At 200 a second, each has 80 ms before it is due again.
@@ -53,7 +53,7 @@ fn ask_when_due(
     let mut stream = TcpStream::connect(target)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let wanted = chat::answer();
+    let wanted = Wanted::new()?;
     let mut decoder = Decoder::default();
     let (mut received, mut body) = ([0; 8192], Vec::with_capacity(2048));
     let mut latencies = Vec::new();
@@ -70,7 +70,7 @@ fn ask_when_due(
             }
         }
         latencies.push(monotonic::now() - due);
-        ensure!(body == wanted.as_bytes(), "a wrong answer: {}", String::from_utf8_lossy(&body));
+        ensure!(wanted.is(&body), "a wrong answer: {}", String::from_utf8_lossy(&body));
     }
     Ok(latencies)
 }
