@@ -55,6 +55,9 @@ impl<'a> Conversation<'a> {
             let instructions = std::mem::take(&mut conversation.instructions);
             conversation.push(Speaker::User, instructions);
         }
+        if conversation.contents.is_empty() {
+            return Err(Uncarried::new("messages"));
+        }
         if series == Series::Levels {
             conversation.contents.iter_mut().for_each(Content::stand_in);
         }
@@ -185,10 +188,11 @@ fn said(message: &Message) -> Result<Vec<PartOut<'_>>, Uncarried> {
         text.thought_signature = seals.next();
     }
     parts.extend(seals.map(|seal| PartOut { thought_signature: Some(seal), ..PartOut::text("") }));
+    let seals = seals_of_calls(message);
     for call in &message.tool_calls {
         parts.push(PartOut {
             function_call: Some(FunctionCall { id: &call.id, name: &call.name, args: arguments(call)? }),
-            thought_signature: seal_of_call(message, &call.id),
+            thought_signature: seals.get(&*call.id).copied(),
             ..PartOut::default()
         });
     }
@@ -235,29 +239,43 @@ fn seal_of_text(part: &Part) -> Option<&str> {
     reasoning.text.is_empty().then_some(&*signature.data)
 }
 
-fn seal_of_call<'a>(message: &'a Message, call: &str) -> Option<&'a str> {
-    message.content.iter().find_map(|part| {
-        let Part::Reasoning(reasoning) = part else { return None };
-        let signature = own(reasoning).filter(|signature| signature.tool_call.as_deref() == Some(call))?;
-        Some(&*signature.data)
-    })
+/// The signatures of a message's calls, by the call's id; the first counts.
+fn seals_of_calls(message: &Message) -> HashMap<&str, &str> {
+    let mut seals = HashMap::new();
+    for part in &message.content {
+        let Part::Reasoning(reasoning) = part else { continue };
+        let Some(signature) = own(reasoning) else { continue };
+        if let Some(call) = signature.tool_call.as_deref() {
+            seals.entry(call).or_insert(&*signature.data);
+        }
+    }
+    seals
 }
 
 fn own(reasoning: &Reasoning) -> Option<&Signature> {
     reasoning.signature.as_ref().filter(|signature| signature.origin == Origin::Gemini)
 }
 
-/// Data goes along, and what has an address is fetched by Google: any public or signed address, or one in Cloud Storage
-/// (<https://ai.google.dev/gemini-api/docs/file-input-methods>).
+/// Data goes along, and what has a public or signed address is fetched by Google
+/// (<https://ai.google.dev/gemini-api/docs/file-input-methods>). Objects in Cloud Storage and files of the API itself
+/// are read with our account's rights, which are not the caller's to use.
 fn media<'a>(url: &'a str, part: &Part) -> Result<PartOut<'a>, Uncarried> {
     if let Some((mime_type, data)) = data_url(url) {
         return Ok(PartOut::data(mime_type, data));
     }
-    if url.starts_with("https://") || url.starts_with("gs://") {
+    if url.strip_prefix("https://").is_some_and(|rest| !is_the_apis_own(rest)) {
         let file = FileData { mime_type: mime_type(url), file_uri: url };
         return Ok(PartOut { file_data: Some(file), ..PartOut::default() });
     }
     Err(Uncarried::new(member(part)))
+}
+
+/// Whether an address, behind its scheme, is one of the API: nothing there is public.
+fn is_the_apis_own(address: &str) -> bool {
+    let authority = address.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = host.split(':').next().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+    host.starts_with("generativelanguage.") && host.ends_with(".googleapis.com")
 }
 
 /// What the ending of an address says about its file, for the types that the API takes.

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use domain::Usage;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::embedding::{Embedding, Embeddings};
+use crate::embedding::{Embedding, Embeddings, MAX_INPUTS, read_vector};
 use crate::event::Malformed;
+use crate::json::{Fault, FaultKind, Scanner};
+use crate::openai::count;
 use crate::provider::Uncarried;
 
 /// `model` is the full name, `models/x`: each request of the batch has to repeat it.
@@ -22,13 +24,57 @@ pub(super) fn encode(request: &Embedding, model: &str) -> Result<Bytes, Uncarrie
 }
 
 pub(super) fn read(body: &[u8]) -> Result<Embeddings, Malformed> {
-    let Answer { embeddings, usage_metadata } =
-        serde_json::from_slice(body).map_err(|_| Malformed::new("no embeddings"))?;
-    let usage = usage_metadata.and_then(|usage| usage.prompt_token_count);
-    Ok(Embeddings {
-        vectors: embeddings.into_iter().map(|embedding| embedding.values).collect(),
-        usage: usage.map(|input| Usage { input, ..Usage::default() }),
-    })
+    let mut scanner = Scanner::new(body)?;
+    let (mut vectors, mut prompt) = (None, None);
+    let mut object = scanner.object()?;
+    while let Some(name) = scanner.member(&mut object)? {
+        match &*name.decode() {
+            "embeddings" => {
+                let read = vectors.insert(Vec::new());
+                let mut array = scanner.array()?;
+                while scanner.element(&mut array)? {
+                    if read.len() == MAX_INPUTS {
+                        return Err(scanner.fault(FaultKind::Kind("at most 2048 vectors")).into());
+                    }
+                    read.push(values(&mut scanner)?);
+                }
+            }
+            // Newer models report it, older ones do not.
+            "usageMetadata" if !scanner.null()? => prompt = prompt_tokens(&mut scanner)?,
+            "usageMetadata" => {}
+            _ => drop(scanner.skip()?),
+        }
+    }
+    scanner.end()?;
+    let vectors = vectors.ok_or(Malformed::new("an answer without embeddings"))?;
+    Ok(Embeddings { vectors, usage: prompt.map(|input| Usage { input, ..Usage::default() }) })
+}
+
+/// The vector in `{"values":[…]}`.
+fn values(scanner: &mut Scanner<'_>) -> Result<Vec<f32>, Fault> {
+    let mut values = None;
+    let mut object = scanner.object()?;
+    while let Some(name) = scanner.member(&mut object)? {
+        if name.is("values") {
+            values = Some(read_vector(scanner)?);
+        } else {
+            scanner.skip()?;
+        }
+    }
+    values.ok_or_else(|| scanner.fault(FaultKind::Kind("an embedding with values")))
+}
+
+fn prompt_tokens(scanner: &mut Scanner<'_>) -> Result<Option<u64>, Fault> {
+    let mut tokens = None;
+    let mut object = scanner.object()?;
+    while let Some(name) = scanner.member(&mut object)? {
+        if name.is("promptTokenCount") {
+            tokens = count(scanner)?;
+        } else {
+            scanner.skip()?;
+        }
+    }
+    Ok(tokens)
 }
 
 #[derive(Serialize)]
@@ -53,25 +99,6 @@ struct Content<'a> {
 #[derive(Serialize)]
 struct Part<'a> {
     text: &'a str,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    embeddings: Vec<Vector>,
-    /// Newer models report it, older ones do not.
-    usage_metadata: Option<Report>,
-}
-
-#[derive(Deserialize)]
-struct Vector {
-    values: Vec<f32>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    prompt_token_count: Option<u64>,
 }
 
 #[cfg(test)]
@@ -106,8 +133,24 @@ mod tests {
         assert_eq!(embeddings, Embeddings { vectors: vec![vec![0.5, -1.0], vec![0.2]], usage: None });
         let usage = read_ok(r#"{"embeddings":[],"usageMetadata":{"promptTokenCount":7}}"#).usage;
         assert_eq!(usage, Some(Usage { input: 7, ..Usage::default() }));
+        assert_eq!(read_ok(r#"{"embeddings":[],"usageMetadata":null}"#).usage, None);
         for body in ["{}", r#"{"embeddings":[{}]}"#, r#"{"embeddings":[{"values":["1"]}]}"#, "<html>"] {
             assert!(read(body.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_number_beyond_the_range_of_a_vector_is_none() {
+        for number in ["1e39", "-1e39", "1e999", "null"] {
+            let body = format!(r#"{{"embeddings":[{{"values":[1,{number}]}}]}}"#);
+            assert!(read(body.as_bytes()).is_err(), "{number}");
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_vectors_than_a_request_can_ask_for() {
+        let many = |count| format!(r#"{{"embeddings":[{}]}}"#, [r#"{"values":[1]}"#].repeat(count).join(","));
+        assert_eq!(read(many(MAX_INPUTS).as_bytes()).unwrap().vectors.len(), MAX_INPUTS);
+        assert!(read(many(MAX_INPUTS + 1).as_bytes()).is_err());
     }
 }

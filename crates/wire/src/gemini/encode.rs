@@ -81,6 +81,7 @@ pub(super) struct Request<'a> {
     tools: Option<Declarations<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_config: Option<ToolConfig<'a>>,
+    #[serde(skip_serializing_if = "GenerationConfig::is_empty")]
     generation_config: GenerationConfig<'a>,
 }
 
@@ -210,6 +211,26 @@ impl<'a> GenerationConfig<'a> {
             response_json_schema,
             thinking_config: Thinking::of(p, model)?,
         })
+    }
+
+    const fn is_empty(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                max_output_tokens: None,
+                temperature: None,
+                top_p: None,
+                top_k: None,
+                stop_sequences: [],
+                seed: None,
+                candidate_count: None,
+                frequency_penalty: None,
+                presence_penalty: None,
+                response_mime_type: None,
+                response_json_schema: None,
+                thinking_config: None,
+            }
+        )
     }
 }
 

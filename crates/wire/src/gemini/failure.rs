@@ -1,8 +1,10 @@
 //! Failures as the API reports them: `{"error":{"code","message","status","details"}}`, at times in an array.
 //!
-//! `status` is a canonical code of Google's APIs and `details` say more (<https://google.aip.dev/193>). Three things
+//! `status` is a canonical code of Google's APIs and `details` say more (<https://google.aip.dev/193>). Four things
 //! cannot be told by the HTTP status: a key that is not valid comes as 400, and so does an account that is not allowed
-//! to call from where it is without billing; and a quota of the day that is used up is the same 429 as a busy minute.
+//! to call from where it is without billing; a file of somebody else's is the same 403 as a key without rights; and a
+//! quota of the day that is used up is the same 429 as a busy minute. Where only the text tells, it is known by how it
+//! begins: the rest may repeat what the caller said.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,7 +20,7 @@ const WORD_LIMIT: usize = 128;
 /// What an unsuccessful answer means; any body will do, also none.
 pub(super) fn read_error(status: u16, body: &[u8]) -> UpstreamError {
     let report = Report::read(body).unwrap_or_default();
-    report.tell(report.kind(status), matches!(status, 400 | 404 | 413 | 422))
+    report.tell(report.kind(status), matches!(status, 400 | 403 | 404 | 413 | 422))
 }
 
 /// The value of an `error` member in a stream or in the body of a success: there is only its own word to go by.
@@ -49,6 +51,18 @@ const CODES: [(&str, u16); 16] = [
     ("UNIMPLEMENTED", 501),
     ("UNKNOWN", 500),
 ];
+
+/// How the texts begin that say that this account is not served as it is, whatever is asked of it
+/// (<https://ai.google.dev/gemini-api/docs/troubleshooting>).
+const NOT_SERVED: [&str; 4] = [
+    "User location is not supported",
+    "Gemini API free tier is not available",
+    "Please enable billing",
+    "This API method requires billing",
+];
+
+/// How the texts begin that say that a file is somebody else's, or none.
+const NOT_THEIRS: [&str; 1] = ["You do not have permission to access the File"];
 
 #[derive(Default)]
 struct Report<'a> {
@@ -160,13 +174,19 @@ impl<'a> Report<'a> {
         match status {
             // https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto
             400 | 403 if self.reason.starts_with("API_KEY_") => UpstreamKind::Credentials,
-            403 if self.reason == "BILLING_DISABLED" => UpstreamKind::Quota,
-            // "User location is not supported", "please enable billing": this account's, whatever is asked of it.
-            400 if self.status == "FAILED_PRECONDITION" => UpstreamKind::Quota,
+            400 | 403 if self.reason == "BILLING_DISABLED" => UpstreamKind::Quota,
+            400 | 403 if self.reason.starts_with("LOCATION_") => UpstreamKind::Quota,
+            // Any other precondition is one of the request, such as a file that is not `ACTIVE` yet.
+            400 if self.status == "FAILED_PRECONDITION" && self.begins(&NOT_SERVED) => UpstreamKind::Quota,
+            403 if self.begins(&NOT_THEIRS) => UpstreamKind::Caller,
             429 if self.daily => UpstreamKind::Quota,
             499 => UpstreamKind::Transient,
             status => kind_of(status),
         }
+    }
+
+    fn begins(&self, texts: &[&str]) -> bool {
+        texts.iter().any(|text| self.message.starts_with(text))
     }
 
     fn tell(&self, kind: UpstreamKind, aloud: bool) -> UpstreamError {
@@ -226,7 +246,7 @@ mod tests {
         let billing = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"BILLING_DISABLED"}"#;
         for (status, word, details, kind) in [
             (400, "INVALID_ARGUMENT", key, UpstreamKind::Credentials),
-            (400, "FAILED_PRECONDITION", "", UpstreamKind::Quota),
+            (400, "FAILED_PRECONDITION", billing, UpstreamKind::Quota),
             (401, "UNAUTHENTICATED", "", UpstreamKind::Credentials),
             (403, "PERMISSION_DENIED", "", UpstreamKind::Credentials),
             (403, "PERMISSION_DENIED", billing, UpstreamKind::Quota),
@@ -234,6 +254,45 @@ mod tests {
             let error = read_error(status, body(word, details).as_bytes());
             assert_eq!((error.kind, error.message, error.code), (kind, None, None), "{word} {details}");
         }
+    }
+
+    #[test]
+    fn a_precondition_is_the_requests_unless_it_is_known_for_the_accounts() {
+        let error = |message: &str| {
+            let error = serde_json::json!({"code": 400, "message": message, "status": "FAILED_PRECONDITION"});
+            let error = read_error(400, serde_json::json!({ "error": error }).to_string().as_bytes());
+            (error.kind, error.message)
+        };
+        for ours in [
+            "User location is not supported for the API use.",
+            "User location is not supported for the API use without a billing account linked.",
+            "Gemini API free tier is not available in your country. Please enable billing on your project.",
+        ] {
+            assert_eq!(error(ours), (UpstreamKind::Quota, None), "{ours}");
+        }
+        for theirs in [
+            "The File abc123 is not in an ACTIVE state and usage is not allowed.",
+            "No such thing: User location is not supported",
+        ] {
+            assert_eq!(error(theirs), (UpstreamKind::Caller, Some(theirs.to_owned())), "{theirs}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_the_callers_is_no_trouble_of_our_key() {
+        let denied = |message: &str, reason: &str| {
+            let details = serde_json::json!([{ "reason": reason }]);
+            let error =
+                serde_json::json!({"message": message, "status": "PERMISSION_DENIED", "details": details});
+            let error = read_error(403, serde_json::json!({ "error": error }).to_string().as_bytes());
+            (error.kind, error.message)
+        };
+        let file = "You do not have permission to access the File abc123 or it may not exist.";
+        assert_eq!(denied(file, ""), (UpstreamKind::Caller, Some(file.to_owned())));
+        assert_eq!(denied(file, "API_KEY_SERVICE_BLOCKED"), (UpstreamKind::Credentials, None));
+        let leaked = "Your API key was reported as leaked. Please use another API key.";
+        assert_eq!(denied(leaked, ""), (UpstreamKind::Credentials, None));
+        assert_eq!(denied(&format!("No: {file}"), ""), (UpstreamKind::Credentials, None));
     }
 
     #[test]

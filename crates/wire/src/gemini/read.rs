@@ -38,13 +38,24 @@ struct Candidate {
     begun: bool,
     tool_calls: u32,
     finished: bool,
+    failed: bool,
 }
 
 impl Progress {
     /// Some began, and all that began have said why they ended.
     pub(super) fn finished(&self) -> bool {
+        self.all(|candidate| candidate.finished)
+    }
+
+    /// As [`Progress::finished`], or they failed: what is counted now is the whole of it.
+    pub(super) fn counted(&self) -> bool {
+        self.all(|candidate| candidate.finished || candidate.failed)
+    }
+
+    /// Of all candidates that began, which are some.
+    fn all(&self, is_so: impl Fn(&Candidate) -> bool) -> bool {
         let mut begun = self.candidates.iter().filter(|candidate| candidate.begun).peekable();
-        begun.peek().is_some() && begun.all(|candidate| candidate.finished)
+        begun.peek().is_some() && begun.all(is_so)
     }
 
     fn begin(&mut self, index: u32) -> Result<&mut Candidate, Malformed> {
@@ -170,6 +181,7 @@ impl<'a> Response<'a> {
             Ending::Finished(reason) => last.finish = Some(reason),
         }
         candidate.finished = last.finish.is_some();
+        candidate.failed = last.failed;
         Ok(())
     }
 
@@ -301,7 +313,7 @@ fn prompt_feedback(scanner: &mut Scanner<'_>) -> Result<bool, Fault> {
 
 enum Ending {
     Finished(FinishReason),
-    /// No answer came of it.
+    /// The model broke off: what was said is no answer.
     Failed,
 }
 
@@ -321,13 +333,10 @@ impl Ending {
             | "IMAGE_RECITATION"
             | "MODEL_ARMOR"
             | "ESCALATION" => Self::Finished(FinishReason::ContentFilter),
-            "MALFORMED_FUNCTION_CALL"
-            | "MALFORMED_RESPONSE"
-            | "MISSING_THOUGHT_SIGNATURE"
-            | "PUP_LIMITED_DISABLED"
-            | "TOO_MANY_TOOL_CALLS"
-            | "UNEXPECTED_TOOL_CALL" => Self::Failed,
-            _ => Self::Finished(FinishReason::Other),
+            // All others are abnormal: `OTHER`, `LANGUAGE`, a picture that was not painted, calls that make no sense
+            // (<https://ai.google.dev/api/generate-content#FinishReason>). So is a word that is newer than this: what
+            // was said may be half a sentence, and no caller should take it for a whole answer.
+            _ => Self::Failed,
         })
     }
 }
@@ -400,12 +409,19 @@ mod tests {
             ("MAX_TOKENS", FinishReason::Length),
             ("SAFETY", FinishReason::ContentFilter),
             ("PROHIBITED_CONTENT", FinishReason::ContentFilter),
-            ("LANGUAGE", FinishReason::Other),
-            ("SOMETHING_NEW", FinishReason::Other),
         ] {
             assert_eq!(ending(reason), (Some(finish), None), "{reason}");
         }
-        for reason in ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"] {
+        for reason in [
+            "FINISH_REASON_UNSPECIFIED",
+            "OTHER",
+            "LANGUAGE",
+            "MALFORMED_FUNCTION_CALL",
+            "UNEXPECTED_TOOL_CALL",
+            "MISSING_THOUGHT_SIGNATURE",
+            "NO_IMAGE",
+            "SOMETHING_NEW",
+        ] {
             assert_eq!(ending(reason), (None, Some(UpstreamKind::Server)), "{reason}");
         }
     }

@@ -3,6 +3,9 @@
 //! There is no terminator. What a cut cannot imitate is a finish reason, so the stream is complete if every candidate
 //! that began has one; usage may come beside it or behind it. A failure that the gateway writes into a begun stream
 //! without the form of an event is not seen, and so counts as the cut that it is.
+//!
+//! The counts on the way are of what had been counted by then, at first the prompt alone. They are kept until the end is
+//! told: a stream that is cut before has no usage, rather than one that leaves the output out.
 
 use crate::event::{Event, Malformed};
 use crate::gemini::read::{Progress, Response};
@@ -20,6 +23,7 @@ impl StreamReader for Reader {
         if !recognised {
             return Err(Malformed::new("an event without candidates"));
         }
+        let usage = usage.filter(|_| self.progress.counted());
         Ok(Some(Event { choices, usage, error, done: false }))
     }
 
@@ -35,7 +39,7 @@ impl StreamReader for Reader {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use domain::FinishReason;
+    use domain::{FinishReason, Usage};
     use proptest::prelude::*;
 
     use super::*;
@@ -70,6 +74,42 @@ mod tests {
         assert!(read_all(&[BEGIN, USAGE]).unwrap().end().is_err());
         assert!(read_all(&[USAGE]).unwrap().end().is_err());
         assert!(read_all(&[]).unwrap().end().is_err());
+    }
+
+    #[test]
+    fn what_is_counted_before_the_end_is_not_the_usage() {
+        let with_usage = |payload: &str, usage: &str| {
+            format!(r#"{},"usageMetadata":{{{usage}}}}}"#, payload.strip_suffix('}').unwrap())
+        };
+        let begin = with_usage(BEGIN, r#""promptTokenCount":3,"totalTokenCount":3"#);
+        let stop = with_usage(STOP, r#""candidatesTokenCount":5"#);
+        let usage_of = |payloads: &[&str]| {
+            let (last, before) = payloads.split_last().unwrap();
+            let last = frame(last);
+            read_all(before).unwrap().read(&last).unwrap().unwrap().usage
+        };
+        let whole = Some(Usage { input: 3, output: 5, ..Usage::default() });
+        assert_eq!(usage_of(&[&begin]), None);
+        assert_eq!(usage_of(&[USAGE]), None);
+        assert_eq!(usage_of(&[&begin, &stop]), whole);
+        assert_eq!(usage_of(&[OTHER, &begin, &stop]), None, "one of two goes on");
+        assert_eq!(usage_of(&[&begin, STOP]), None, "what was counted before is not the whole");
+        let failed = stop.replace("STOP", "OTHER");
+        assert_eq!(usage_of(&[&begin, &failed]), whole, "it cost what it cost");
+        let blocked = r#"{"usageMetadata":{"promptTokenCount":4},"promptFeedback":{"blockReason":"SAFETY"}}"#;
+        assert_eq!(usage_of(&[blocked]), Some(Usage { input: 4, ..Usage::default() }));
+    }
+
+    #[test]
+    fn an_abnormal_ending_is_an_error_and_no_end() {
+        for reason in ["OTHER", "LANGUAGE", "SOMETHING_NEW"] {
+            let mut reader = read_all(&[BEGIN]).unwrap();
+            let last = frame(&STOP.replace("STOP", reason));
+            let event = reader.read(&last).unwrap().unwrap();
+            assert_eq!(event.choices.iter().find_map(|choice| choice.finish), None, "{reason}");
+            assert!(event.error.is_some(), "{reason}");
+            assert!(reader.end().is_err(), "{reason}");
+        }
     }
 
     #[test]

@@ -13,13 +13,14 @@ use crate::scrub::scrub;
 const MESSAGE_LIMIT: usize = 1024;
 const WORD_LIMIT: usize = 128;
 
-/// What an unsuccessful answer means. The body's texts are kept, scrubbed, for 400, 404, 413 and 422 only; any
-/// body will do, also none.
+/// What an unsuccessful answer means. The body's texts are kept, scrubbed, for 400, 404, 413 and 422 only, and for
+/// a 403 that is about the request and not about the key; any body will do, also none.
 #[must_use]
 pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
     let report = Report::read(body).unwrap_or_default();
-    let kind = if report.says(&QUOTA) && status == 429 { UpstreamKind::Quota } else { kind_of(status) };
-    report.tell(kind, matches!(status, 400 | 404 | 413 | 422))
+    let kind = report.kind(status);
+    let told = matches!(kind, UpstreamKind::Caller | UpstreamKind::NotFound);
+    report.tell(kind, told && matches!(status, 400 | 403 | 404 | 413 | 422))
 }
 
 /// The value of an `error` member in a stream or in the body of a success: there is no status to go by.
@@ -62,6 +63,16 @@ const WORDS: [(&[&str], UpstreamKind); 7] = [
     (&["invalid", "badrequest", "context_length", "content_filter", "content_policy"], UpstreamKind::Caller),
 ];
 
+/// Which words say that a 403 is about the model, or about what was said to it, and not about the key. Groq's blocked
+/// models are `model_permission_blocked_org` and `model_permission_blocked_project`.
+const FORBIDDEN: [(&[&str], UpstreamKind); 2] = [
+    (&["model_not_", "modelnot", "model_permission", "deploymentnotfound"], UpstreamKind::NotFound),
+    (
+        &["content_filter", "contentfilter", "content_policy", "contentpolicy", "moderation", "flagged"],
+        UpstreamKind::Caller,
+    ),
+];
+
 #[derive(Default)]
 struct Report<'a> {
     message: Cow<'a, str>,
@@ -69,6 +80,8 @@ struct Report<'a> {
     param: Cow<'a, str>,
     code: Cow<'a, str>,
     flat: bool,
+    /// OpenRouter says why a moderator turned the request away.
+    flagged: bool,
 }
 
 impl<'a> Report<'a> {
@@ -107,6 +120,7 @@ impl<'a> Report<'a> {
             "type" => &mut self.kind,
             "param" => &mut self.param,
             "code" => &mut self.code,
+            "metadata" if scanner.peek()? == Kind::Object => return self.read_metadata(scanner),
             _ => return scanner.skip().map(drop),
         };
         match scanner.peek()? {
@@ -115,6 +129,34 @@ impl<'a> Report<'a> {
             _ => drop(scanner.skip()?),
         }
         Ok(())
+    }
+
+    fn read_metadata(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        let mut object = scanner.object()?;
+        while let Some(name) = scanner.member(&mut object)? {
+            if name.is("reasons") && scanner.peek()? == Kind::Array {
+                let mut array = scanner.array()?;
+                while scanner.element(&mut array)? {
+                    scanner.skip()?;
+                    self.flagged = true;
+                }
+            } else {
+                scanner.skip()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn kind(&self, status: u16) -> UpstreamKind {
+        match status {
+            429 if self.says(&QUOTA) => UpstreamKind::Quota,
+            403 if self.flagged => UpstreamKind::Caller,
+            403 => FORBIDDEN
+                .iter()
+                .find(|(words, _)| self.says(words))
+                .map_or_else(|| kind_of(status), |found| found.1),
+            _ => kind_of(status),
+        }
     }
 
     fn says(&self, words: &[&str]) -> bool {
@@ -127,7 +169,7 @@ impl<'a> Report<'a> {
 
     fn tell_without_status(&self) -> UpstreamError {
         let kind = match self.code.parse() {
-            Ok(status @ 400..=599) => kind_of(status),
+            Ok(status @ 400..=599) => self.kind(status),
             _ => {
                 WORDS.iter().find(|(words, _)| self.says(words)).map_or(UpstreamKind::Server, |found| found.1)
             }
@@ -203,6 +245,49 @@ mod tests {
     fn an_exhausted_account_is_not_a_rate_limit() {
         let body = br#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
         assert_eq!(read_error(429, body).kind, UpstreamKind::Quota);
+    }
+
+    #[test]
+    fn what_is_forbidden_to_the_request_is_no_trouble_of_our_key() {
+        let error = |code: &str, kind: &str| {
+            let body = format!(r#"{{"error":{{"message":"no","type":"{kind}","code":"{code}"}}}}"#);
+            let error = read_error(403, body.as_bytes());
+            (error.kind, error.message.is_some())
+        };
+        for code in
+            ["model_not_found", "model_not_available", "ModelNotAllowed", "model_permission_blocked_org"]
+        {
+            assert_eq!(error(code, "permissions_error"), (UpstreamKind::NotFound, true), "{code}");
+        }
+        for code in ["content_policy_violation", "content_filter", "moderation_blocked", "input_flagged"] {
+            assert_eq!(error(code, "invalid_request_error"), (UpstreamKind::Caller, true), "{code}");
+        }
+        assert_eq!(error("", "moderation_error"), (UpstreamKind::Caller, true));
+        for code in
+            ["", "403", "project_not_found", "unsupported_country_region_territory", "ip_not_authorized"]
+        {
+            assert_eq!(error(code, "permission_error"), (UpstreamKind::Credentials, false), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_moderators_reasons_are_about_the_request() {
+        let error = |metadata: &str| {
+            format!(r#"{{"error":{{"code":403,"message":"Input was flagged","metadata":{metadata}}}}}"#)
+        };
+        let flagged = error(r#"{"reasons":["violence"],"flagged_input":"…","provider_name":"x"}"#);
+        let told = read_error(403, flagged.as_bytes());
+        assert_eq!((told.kind, told.message.as_deref()), (UpstreamKind::Caller, Some("Input was flagged")));
+        for metadata in [r#"{"provider_name":"x"}"#, r#"{"reasons":[]}"#, r#"{"reasons":"x"}"#, "null", "[1]"]
+        {
+            assert_eq!(
+                read_error(403, error(metadata).as_bytes()).kind,
+                UpstreamKind::Credentials,
+                "{metadata}"
+            );
+        }
+        let mut body = Scanner::new(br#"{"code":403,"metadata":{"reasons":["violence"]}}"#).unwrap();
+        assert_eq!(read_failure(&mut body).unwrap().kind, UpstreamKind::Caller, "in a begun stream too");
     }
 
     #[test]

@@ -84,7 +84,6 @@ fn instructions_stand_apart_and_speakers_take_turns() {
             {"role": "user", "parts": [{"text": "a"}, {"text": "b"}]},
             {"role": "model", "parts": [{"text": "c"}]},
         ],
-        "generationConfig": {},
     });
     assert_eq!(body(&call, MODEL), Ok(expected));
 }
@@ -102,6 +101,13 @@ fn texts_that_are_empty_are_left_out() {
 }
 
 #[test]
+fn a_conversation_in_which_nothing_is_said_is_no_request() {
+    for messages in [vec![], vec![user("")], vec![user(""), Message::text(Role::Assistant, "")]] {
+        refused(&Call { messages, ..Call::default() }, MODEL, "messages");
+    }
+}
+
+#[test]
 fn data_goes_along_and_addresses_are_fetched() {
     let image = |url: &str| with(Role::User, Part::Image { url: url.into(), detail: Some("low".into()) });
     let part = |message: Message| contents([message])[0]["parts"][0].take();
@@ -112,9 +118,30 @@ fn data_goes_along_and_addresses_are_fetched() {
     assert_eq!(part(image("https://x.org/a.b/c")), json!({"fileData": {"fileUri": "https://x.org/a.b/c"}}));
     let audio = with(Role::User, Part::Audio { data: "UklG".into(), format: "wav".into() });
     assert_eq!(part(audio), json!({"inlineData": {"mimeType": "audio/wav", "data": "UklG"}}));
-    let pdf = with(Role::User, Part::File { url: "gs://bucket/a.pdf".into(), name: Some("a.pdf".into()) });
-    let file = json!({"fileData": {"mimeType": "application/pdf", "fileUri": "gs://bucket/a.pdf"}});
+    let pdf = with(Role::User, Part::File { url: "https://x.org/a.pdf".into(), name: Some("a.pdf".into()) });
+    let file = json!({"fileData": {"mimeType": "application/pdf", "fileUri": "https://x.org/a.pdf"}});
     assert_eq!(part(pdf), file);
+}
+
+#[test]
+fn what_only_our_account_may_read_is_not_read_for_a_caller() {
+    for url in [
+        "gs://bucket/a.pdf",
+        "https://generativelanguage.googleapis.com/v1beta/files/abc-123",
+        "https://generativelanguage.googleapis.com:443/files/abc-123",
+        "https://x@GenerativeLanguage.googleapis.com./v1/files/abc-123?alt=media",
+        "https://generativelanguage.mtls.googleapis.com/v1beta/files/abc-123",
+        "files/abc-123",
+    ] {
+        let image = with(Role::User, Part::Image { url: url.into(), detail: None });
+        refused(&Call { messages: vec![image], ..Call::default() }, MODEL, "image_url");
+        let shown = Message { content: vec![Part::File { url: url.into(), name: None }], ..result("1", "") };
+        let messages = vec![calling(&[("1", "{}")], vec![]), shown];
+        refused(&Call { messages, ..Call::default() }, MODEL, "file");
+    }
+    let public = "https://storage.googleapis.com/bucket/generativelanguage.googleapis.com/files/a.png";
+    let image = with(Role::User, Part::Image { url: public.into(), detail: None });
+    assert_eq!(contents([image])[0]["parts"][0]["fileData"]["fileUri"], public);
 }
 
 #[test]
@@ -209,6 +236,27 @@ fn signatures_return_to_the_part_they_stood_on() {
         {"functionCall": {"id": "2", "name": "f_2", "args": {}}},
     ]);
     assert_eq!(contents[0]["parts"], expected);
+}
+
+#[test]
+fn as_many_signatures_as_calls_are_no_more_work_than_they_are_long() {
+    // Quadratic work on these would take minutes.
+    const COUNT: usize = 200_000;
+    let id = |call: usize| format!("call-{call:06}");
+    let seals = (0..COUNT).map(|call| sealed("", &call.to_string(), Origin::Gemini, Some(&id(COUNT - call))));
+    let call = |call| ToolCall { id: id(call), name: "f".into(), arguments: "{}".into() };
+    let tool_calls = (1..=COUNT).map(call).collect();
+    let message = Message { content: seals.collect(), tool_calls, ..Message::text(Role::Assistant, "") };
+    let parts = contents([message])[0]["parts"].take();
+    assert_eq!(parts[0]["thoughtSignature"], (COUNT - 1).to_string());
+    assert_eq!(parts[COUNT - 1]["thoughtSignature"], "0");
+}
+
+#[test]
+fn of_two_signatures_of_one_call_the_first_returns() {
+    let seal = |data| sealed("", data, Origin::Gemini, Some("1"));
+    let contents = contents([calling(&[("1", "{}")], vec![seal("QQ=="), seal("Qg==")])]);
+    assert_eq!(contents[0]["parts"][0]["thoughtSignature"], "QQ==");
 }
 
 #[test]
@@ -323,7 +371,7 @@ fn a_wish_for_the_default_is_none_and_the_callers_user_is_nobodys_business() {
     };
     let call = Call { user: Some("u-1".into()), ..parametrised(parameters) };
     let contents = json!([{"role": "user", "parts": [{"text": "x"}]}]);
-    assert_eq!(body(&call, MODEL), Ok(json!({"contents": contents, "generationConfig": {}})));
+    assert_eq!(body(&call, MODEL), Ok(json!({"contents": contents})));
 }
 
 #[test]
