@@ -10,7 +10,8 @@ use wire::event::Answer;
 
 fuzz_target!(|input: &[u8]| {
     let [kind, form, status, body @ ..] = input else { return };
-    let (codec, dialect) = (codec(*kind), dialect(*form));
+    let Some(codec) = codec(*kind) else { return };
+    let dialect = dialect(*form);
     let _ = codec.read_error(100 + 2 * u16::from(*status), body);
     let _ = codec.read_embeddings(body);
     let _ = codec.read_count(body);

@@ -13,7 +13,7 @@ use wire::openai::{ChatRequest, EmbeddingRequest};
 fuzz_target!(|input: &[u8]| {
     let [kind, form, body @ ..] = input else { return };
     let body = Bytes::copy_from_slice(body);
-    let codec = codec(*kind);
+    let Some(codec) = codec(*kind) else { return };
     let request = match form % 4 {
         0 => ChatRequest::parse(body).map(Request::Chat),
         1 => MessagesRequest::parse(body).map(Request::Messages),

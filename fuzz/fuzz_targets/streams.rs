@@ -12,12 +12,13 @@ use wire::provider::Codec;
 
 fuzz_target!(|input: &[u8]| {
     let [kind, form, body @ ..] = input else { return };
+    let Some(codec) = codec(*kind) else { return };
     let dialect = dialect(*form);
     let head = Head { id: answer_id(dialect), created: 1, model: "m" };
     let mut writer = dialect.writer(&head, true);
     let mut written = BytesMut::new();
     let body = Bytes::copy_from_slice(body);
-    let Some(heard) = listen(codec(*kind), body, |event| writer.event(&mut written, event).ok()) else {
+    let Some(heard) = listen(codec, body, |event| writer.event(&mut written, event).ok()) else {
         return;
     };
     writer.close(&mut written, &domain::Usage::default());

@@ -3,12 +3,21 @@
 use wire::dialect::Dialect;
 use wire::event::Choice;
 use wire::gather::Gathered;
-use wire::provider::{Codec, KINDS};
+use wire::provider::{Codec, kind};
 
-/// One of the codecs, whichever number it is.
+/// The kinds with a codec of their own. The place of one is its number in every input that was kept: new ones come last.
+pub const CODECS: &[&str] = &["openai", "azure", "anthropic", "gemini", "ollama"];
+
+/// The codec of that number; none if nobody has it.
 #[must_use]
-pub fn codec(number: u8) -> &'static dyn Codec {
-    KINDS[usize::from(number) % KINDS.len()].codec
+pub fn codec(number: u8) -> Option<&'static dyn Codec> {
+    CODECS.get(usize::from(number)).map(|name| codec_of(name))
+}
+
+/// The codec of a kind that is known to be there.
+#[must_use]
+pub fn codec_of(name: &str) -> &'static dyn Codec {
+    kind(name).expect("a kind of that name").codec
 }
 
 /// One of the dialects.
@@ -29,8 +38,8 @@ pub const fn answer_id(dialect: Dialect) -> &'static str {
 #[must_use]
 pub fn reading_codec(dialect: Dialect) -> &'static dyn Codec {
     match dialect {
-        Dialect::Chat => &wire::openai::COMPATIBLE,
-        Dialect::Messages => &wire::anthropic::CODEC,
+        Dialect::Chat => codec_of("openai"),
+        Dialect::Messages => codec_of("anthropic"),
     }
 }
 

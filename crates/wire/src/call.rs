@@ -282,6 +282,19 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
+impl ToolCall {
+    /// The arguments as one object, nested at most `max_depth` deep, to the letter. No arguments are an empty one;
+    /// what else is no object, which a model may have written, is not made one.
+    pub(crate) fn object(&self, max_depth: u32) -> Option<&RawValue> {
+        let text = match self.arguments.trim_ascii() {
+            "" => "{}",
+            text => text,
+        };
+        let is_object = text.starts_with('{') && check(text.as_bytes(), max_depth).is_ok();
+        if is_object { serde_json::from_str(text).ok() } else { None }
+    }
+}
+
 /// A function the model may ask for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tool {
@@ -380,6 +393,22 @@ mod tests {
         asks.tool_calls.push(called);
         let call = Call { messages: vec![asks], tools: vec![tool], ..Call::default() };
         assert_eq!(call.characters(), 2 + (4 + 7) + (4 + 3 + 2));
+    }
+
+    #[test]
+    fn arguments_are_an_object_to_the_letter_or_none_at_all() {
+        let object = |arguments: &str| {
+            let call = ToolCall { id: String::new(), name: String::new(), arguments: arguments.into() };
+            call.object(2).map(|object| object.get().to_owned())
+        };
+        for nothing in ["", " \n", "{}"] {
+            assert_eq!(object(nothing).as_deref(), Some("{}"), "{nothing:?}");
+        }
+        let odd = r#"{ "n": 1.0, "n": {"big": 12345678901234567890123} }"#;
+        assert_eq!(object(&format!("\n{odd} ")).as_deref(), Some(odd));
+        for other in ["Oslo", "[1]", "null", "{} {}", r#"{"a":"#, r#"{"a":{"b":{}}}"#] {
+            assert_eq!(object(other), None, "{other}");
+        }
     }
 
     #[test]

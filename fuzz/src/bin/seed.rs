@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::{env, fs, io};
 
-use wire::provider::KINDS;
+use parapet_fuzz::{CODECS, codec_of};
+use wire::dialect::Dialect;
+use wire::provider::Framing;
 
 fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1);
@@ -12,20 +14,22 @@ fn main() -> io::Result<()> {
     };
     fs::create_dir_all(&folder)?;
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/wire/tests/golden");
+    all_have_numbers(&golden)?;
     let mut number = 0;
     let mut write = |header: &[u8], body: &[u8]| {
         number += 1;
         fs::write(Path::new(&folder).join(format!("seed-{number:04}")), [header, body].concat())
     };
-    for (kind, name) in (0_u8..).zip(KINDS.iter().map(|kind| kind.name)) {
+    for (kind, name) in (0_u8..).zip(CODECS) {
         let of = |folders: &[&str]| {
             let folders = folders.iter().map(|folder| golden.join(name).join(folder));
             folders.flat_map(|folder| files(&folder)).collect::<Vec<_>>()
         };
         match &*target {
             "frames" => {
+                let lines = codec_of(name).framing() == Framing::Lines;
                 for body in of(&["streams", "broken-streams"]) {
-                    write(&[3, u8::from(name == "ollama")], &body)?;
+                    write(&[3, u8::from(lines)], &body)?;
                 }
             }
             "streams" => {
@@ -41,12 +45,24 @@ fn main() -> io::Result<()> {
                 }
             }
             "requests" => {
-                let form = u8::from(name == "anthropic");
+                let form = u8::from(codec_of(name).dialect() == Some(Dialect::Messages));
                 for body in of(&["requests"]).into_iter().chain(files(&golden.join("calls"))) {
                     write(&[kind, form], &body)?;
                 }
             }
             other => return Err(io::Error::other(format!("no target {other}"))),
+        }
+    }
+    Ok(())
+}
+
+/// Every provider with golden files of its own is fuzzed.
+fn all_have_numbers(golden: &Path) -> io::Result<()> {
+    for folder in fs::read_dir(golden)? {
+        let folder = folder?.path();
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if folder.join("streams").is_dir() && !CODECS.contains(&name) {
+            return Err(io::Error::other(format!("no {name} in CODECS of fuzz/src/lib.rs")));
         }
     }
     Ok(())

@@ -3,6 +3,9 @@
 //! Not sent: `user` and an image's `detail`, which are words to a provider about the call and not wishes about the
 //! answer; and thoughts with a seal, which are another provider's. A thought without one goes back: a model that is
 //! in the middle of its tool calls wants to know what it was up to.
+//!
+//! Results of one round go in the order of their calls: servers that do not know ids have nothing else to tell two
+//! calls of one function apart by.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,7 +17,7 @@ use serde_json::value::RawValue;
 use crate::call::{
     Call, Message, Parameters, Part, Reasoning, ResponseFormat, Role, Tool, ToolCall, ToolChoice, data_url,
 };
-use crate::json::{MAX_DEPTH, check, write_json};
+use crate::json::{MAX_DEPTH, write_json};
 use crate::provider::Uncarried;
 
 pub(super) fn encode(call: &Call, model: &str) -> Result<Bytes, Uncarried> {
@@ -160,20 +163,48 @@ impl Options<'_> {
 }
 
 fn messages(messages: &[Message]) -> Result<Vec<MessageOut<'_>>, Uncarried> {
-    let mut names = HashMap::new();
+    let mut calls = Calls::default();
     let mut out = Vec::with_capacity(messages.len());
-    for message in messages {
-        names.extend(message.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str())));
-        out.push(message_out(message, &names)?);
+    for round in messages.chunk_by(|a, b| a.role == Role::Tool && b.role == Role::Tool) {
+        calls.note(round);
+        let mut round: Vec<_> = round.iter().collect();
+        round.sort_by_key(|message| calls.answered_by(message).map_or(usize::MAX, |called| called.number));
+        for message in round {
+            out.push(message_out(message, &calls)?);
+        }
     }
     Ok(out)
 }
 
-/// `names`: the functions of the calls so far, by the call's id. That a tool failed is said by its content alone.
-fn message_out<'a>(
-    message: &'a Message,
-    names: &HashMap<&'a str, &'a str>,
-) -> Result<MessageOut<'a>, Uncarried> {
+/// The calls so far, by their ids: an id stands for the last that had it.
+#[derive(Default)]
+struct Calls<'a> {
+    by_id: HashMap<&'a str, Noted<'a>>,
+    count: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Noted<'a> {
+    name: &'a str,
+    /// Its place among all calls.
+    number: usize,
+}
+
+impl<'a> Calls<'a> {
+    fn note(&mut self, messages: &'a [Message]) {
+        for call in messages.iter().flat_map(|message| &message.tool_calls) {
+            self.by_id.insert(&call.id, Noted { name: &call.name, number: self.count });
+            self.count += 1;
+        }
+    }
+
+    fn answered_by(&self, message: &Message) -> Option<Noted<'a>> {
+        self.by_id.get(message.tool_call_id.as_deref()?).copied()
+    }
+}
+
+/// That a tool failed is said by its content alone.
+fn message_out<'a>(message: &'a Message, calls: &Calls<'a>) -> Result<MessageOut<'a>, Uncarried> {
     let role = match message.role {
         Role::System | Role::Developer => "system",
         Role::User => "user",
@@ -190,8 +221,7 @@ fn message_out<'a>(
         tool_call_id: message.tool_call_id.as_deref(),
     };
     if role == "tool" {
-        let called = out.tool_call_id.and_then(|id| names.get(id).copied());
-        out.tool_name = called.or(message.name.as_deref());
+        out.tool_name = calls.answered_by(message).map(|called| called.name).or(message.name.as_deref());
     } else if message.name.is_some() {
         return Err(Uncarried::new("name"));
     }
@@ -218,14 +248,8 @@ fn image(url: &str) -> Result<&str, Uncarried> {
 /// Nesting of arguments, which were a text, so that the whole body is within [`MAX_DEPTH`].
 const MAX_ARGUMENTS_DEPTH: u32 = MAX_DEPTH - 6;
 
-/// No arguments are an empty object. A text that is no object, which a model may have written, has no place.
 fn tool_call(call: &ToolCall) -> Result<ToolCallOut<'_>, Uncarried> {
-    let text = call.arguments.trim();
-    let text = if text.is_empty() { "{}" } else { text };
-    if !text.starts_with('{') || check(text.as_bytes(), MAX_ARGUMENTS_DEPTH).is_err() {
-        return Err(Uncarried::new("tool_calls"));
-    }
-    let arguments = serde_json::from_str(text).map_err(|_| Uncarried::new("tool_calls"))?;
+    let arguments = call.object(MAX_ARGUMENTS_DEPTH).ok_or(Uncarried::new("tool_calls"))?;
     Ok(ToolCallOut { id: &call.id, function: Called { name: &call.name, arguments } })
 }
 
@@ -316,6 +340,7 @@ mod tests {
     use super::*;
     use crate::call::{Json, Origin, Raw, Signature};
     use crate::dialect::Dialect;
+    use crate::json::check;
 
     fn call(messages: Vec<Message>) -> Call {
         Call { messages, ..Call::default() }
@@ -413,6 +438,31 @@ mod tests {
         assert_eq!(body["messages"][2]["tool_calls"][0]["function"]["arguments"], json!({}));
         let names: Vec<_> = [1, 3, 4].iter().map(|at| &body["messages"][at]["tool_name"]).collect();
         assert_eq!(names, [&json!("old"), &json!("new"), &Value::Null]);
+    }
+
+    #[test]
+    fn results_of_a_round_are_in_the_order_of_its_calls() {
+        let round = |ids: [&str; 2]| {
+            let mut calls = called(ids[0], "f", "{}");
+            calls.tool_calls.extend(called(ids[1], "f", "{}").tool_calls);
+            calls
+        };
+        let messages = vec![
+            round(["1", "2"]),
+            result("?", "unasked"),
+            result("2", "second"),
+            result("1", "first"),
+            round(["2", "1"]),
+            result("1", "second"),
+            result("2", "first"),
+            Message::text(Role::User, "and?"),
+            result("2", "again"),
+        ];
+        let body = body(&call(messages));
+        let said =
+            body["messages"].as_array().unwrap().iter().map(|message| message["content"].as_str().unwrap());
+        let said: Vec<_> = said.collect();
+        assert_eq!(said, ["", "first", "second", "unasked", "", "first", "second", "and?", "again"]);
     }
 
     #[test]

@@ -9,4 +9,5 @@ mod codecs;
 mod hostile;
 mod requests;
 mod support;
+mod wishes;
 mod writers;

@@ -11,6 +11,7 @@ use parapet_wire::openai::{self, ChatRequest, Flavor};
 use parapet_wire::provider::Codec;
 
 use crate::support::{files, snapshot, text};
+use crate::wishes;
 
 #[test]
 fn requests_mean_what_they_always_meant() {
@@ -176,59 +177,6 @@ fn an_agent_adds_its_prompt_and_what_the_caller_left_open() {
     }
 }
 
-/// One wish for each parameter there is.
-fn wishes() -> Vec<(&'static str, Parameters)> {
-    // Not one may be left out here: a new one fails to compile until it is a wish below.
-    let Parameters {
-        max_tokens,
-        temperature,
-        top_p,
-        frequency_penalty,
-        presence_penalty,
-        stop,
-        seed,
-        n,
-        response_format,
-        logprobs,
-        top_logprobs,
-        reasoning_effort,
-        reasoning_budget,
-        top_k,
-    } = Parameters {
-        max_tokens: Some(77),
-        temperature: Some(0.5),
-        top_p: Some(0.25),
-        frequency_penalty: Some(0.125),
-        presence_penalty: Some(0.75),
-        stop: vec!["END".into()],
-        seed: Some(7),
-        n: Some(2),
-        response_format: Some(ResponseFormat::JsonObject),
-        logprobs: Some(true),
-        top_logprobs: Some(3),
-        reasoning_effort: Some("low".into()),
-        reasoning_budget: Some(2048),
-        top_k: Some(40),
-    };
-    let none = Parameters::default;
-    vec![
-        ("max_tokens", Parameters { max_tokens, ..none() }),
-        ("temperature", Parameters { temperature, ..none() }),
-        ("top_p", Parameters { top_p, ..none() }),
-        ("frequency_penalty", Parameters { frequency_penalty, ..none() }),
-        ("presence_penalty", Parameters { presence_penalty, ..none() }),
-        ("stop", Parameters { stop, ..none() }),
-        ("seed", Parameters { seed, ..none() }),
-        ("n", Parameters { n, ..none() }),
-        ("response_format", Parameters { response_format, ..none() }),
-        ("logprobs", Parameters { logprobs, ..none() }),
-        ("top_logprobs", Parameters { top_logprobs, ..none() }),
-        ("reasoning_effort", Parameters { reasoning_effort, ..none() }),
-        ("reasoning_budget", Parameters { reasoning_budget, ..none() }),
-        ("top_k", Parameters { top_k, ..none() }),
-    ]
-}
-
 /// Whether an agent's wish goes with the caller's bytes, else in the codec's own, else nowhere.
 fn way(codec: &dyn Codec, request: &Request, wish: &Parameters) -> &'static str {
     const MODEL: &str = "claude-sonnet-4-6";
@@ -250,7 +198,7 @@ fn every_default_of_an_agent_reaches_the_provider_or_is_refused() {
     let messages =
         Request::Messages(MessagesRequest::parse(Bytes::from_static(messages.as_bytes())).unwrap());
     let all: [&dyn Codec; 3] = [&openai::OPENAI, &openai::COMPATIBLE, &azure::CODEC];
-    for (name, wish) in wishes() {
+    for (name, wish) in wishes::parameters() {
         for codec in all {
             let expected = if name == "top_k" { "refused" } else { "passed" };
             assert_eq!(way(codec, &chat, &wish), expected, "{name} {codec:?}");
