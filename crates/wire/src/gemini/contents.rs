@@ -196,13 +196,7 @@ fn said(message: &Message) -> Result<Vec<PartOut<'_>>, Uncarried> {
 }
 
 fn parts(message: &Message) -> Result<Vec<PartOut<'_>>, Uncarried> {
-    unnamed(message)?;
     message.content.iter().filter_map(|part| part_out(part).transpose()).collect()
-}
-
-/// Who of several users or models speaks cannot be said.
-fn unnamed(message: &Message) -> Result<(), Uncarried> {
-    if message.name.is_some() { Err(Uncarried::new("name")) } else { Ok(()) }
 }
 
 /// None for what says nothing here: an empty text, the thoughts of others, and a signature without a text, which
