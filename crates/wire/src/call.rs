@@ -27,6 +27,9 @@ pub struct Call {
     /// The caller's own word for its end user.
     pub user: Option<String>,
     pub stream: bool,
+    /// An assistant's message at the end is the beginning of the answer, which is to go on from there. Where it is
+    /// not, such a message is one like any other.
+    pub continues: bool,
     /// What the original asks beyond this, as paths into it, in order; the first 64.
     pub uncarried: Vec<String>,
 }
@@ -109,6 +112,15 @@ impl Call {
             tool.name.len() + tool.description.as_ref().map_or(0, |text| text.chars().count()) + schema
         });
         texts.chain(calls).chain(tools).sum()
+    }
+
+    /// Whether the beginning of the answer is given, which most APIs cannot be.
+    pub(crate) fn begins_answer(&self) -> bool {
+        let is_said = |part: &Part| !matches!(part, Part::Reasoning(_));
+        self.continues
+            && self.messages.last().is_some_and(|last| {
+                last.role == Role::Assistant && last.tool_calls.is_empty() && last.content.iter().any(is_said)
+            })
     }
 
     /// Notes a wish that has no place here.

@@ -35,6 +35,9 @@ pub(super) fn chat(call: &Call, model: &str) -> Result<Bytes, Uncarried> {
         stream: call.stream,
         ..Body::prompt(call, model, thinking, effort)?
     };
+    if body.messages.last().is_some_and(Turn::begins_answer) && !known.continues_answers() {
+        return Err(Uncarried::new("messages"));
+    }
     Ok(body.write())
 }
 

@@ -78,6 +78,11 @@ impl Model {
         self.version >= (4, 1)
     }
 
+    /// Goes on with an answer that was begun for it.
+    pub(super) fn continues_answers(self) -> bool {
+        self.version <= (4, 5)
+    }
+
     fn is(self, family: Family, since: (u32, u32)) -> bool {
         self.family == family && self.version >= since
     }
@@ -117,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_documented_table_is_kept() {
-        // By budget, unasked, always, between tools, own choice of tools, own sampling.
+        // By budget (and so from a beginning), unasked, always, between tools, own choice of tools, own sampling.
         let table = [
             ("claude-haiku-4-5", [true, false, false, false, false, false]),
             ("claude-opus-4-5-20251101", [true, false, false, false, false, false]),
@@ -137,7 +142,7 @@ mod tests {
         for (name, expected) in table {
             let model = Model::named(name);
             let facts = [
-                model.thinks_by_budget(),
+                model.thinks_by_budget() && model.continues_answers(),
                 model.thinks_unasked(),
                 model.always_thinks(),
                 model.rests_between_tools(),

@@ -60,8 +60,10 @@ struct Facts {
     last_user: Option<Span>,
     /// Thoughts of other providers, with the commas they leave behind.
     foreign: Vec<Span>,
-    /// The last answer calls tools, and has such a thought.
+    /// The last answer calls tools, in a round that holds no thought of Anthropic's own.
     thoughtless_calls: bool,
+    /// A call of a tool, or its result, has an id that the API refuses.
+    odd_ids: bool,
     thinking: Thinking,
     images: usize,
     stream: bool,
@@ -202,17 +204,21 @@ impl MessagesRequest {
     }
 
     /// Whether [`MessagesRequest::for_upstream`] says everything, in a way that Anthropic takes. If not, the request has
-    /// to go by [`MessagesRequest::to_call`], which leaves it to the codec what can be said. It is never the caller's
-    /// bytes alone that are in the way, but an agent's defaults, or the thoughts that have to be cut out.
+    /// to go by [`MessagesRequest::to_call`], which leaves it to the codec what can be said. What is in the way are an
+    /// agent's defaults, or what a provider of another kind has left in the conversation: ids of its own making, and
+    /// calls without a thought of Anthropic's.
     ///
     /// # Errors
     /// The chat dialect's name of what is in the way.
     pub fn carries(&self) -> Result<(), Uncarried> {
+        if self.facts.odd_ids {
+            return Err(Uncarried::new("tool_calls"));
+        }
         // A count needs no defaults, and nobody thinks.
         if self.purpose == Purpose::Count {
             return Ok(());
         }
-        // Calls of tools have to begin with a thought then, and theirs was another provider's.
+        // A round of tools has to begin with a thought then.
         if self.facts.thinking == Thinking::Enabled && self.facts.thoughtless_calls {
             return Err(Uncarried::new("reasoning_effort"));
         }

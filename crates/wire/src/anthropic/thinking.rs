@@ -122,10 +122,25 @@ fn goes_with_thinking(call: &Call) -> Result<(), Uncarried> {
     }
 }
 
-/// The last answer calls tools and shows no thought of ours: the API then takes no `budget_tokens`.
+/// The last answer calls tools, and no answer since the user asked shows a thought of ours: the API then takes no
+/// `budget_tokens`. One thought is enough for a whole round of tools, which words beside a result do not end.
 fn begun_without_thinking(messages: &[Message]) -> bool {
-    let last = messages.iter().rfind(|message| message.role == Role::Assistant);
-    last.is_some_and(|last| !last.tool_calls.is_empty() && !last.content.iter().any(is_signed_thought))
+    let from_last = messages.iter().rev().skip_while(|message| message.role != Role::Assistant);
+    let mut round = from_last.peekable();
+    if round.peek().is_none_or(|last| last.tool_calls.is_empty()) {
+        return false;
+    }
+    while let Some(message) = round.next() {
+        let beside_result =
+            round.peek().is_some_and(|before| matches!(before.role, Role::Tool | Role::Function));
+        if message.role == Role::User && !beside_result {
+            break;
+        }
+        if message.content.iter().any(is_signed_thought) {
+            return false;
+        }
+    }
+    true
 }
 
 fn is_signed_thought(part: &Part) -> bool {

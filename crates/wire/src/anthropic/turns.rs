@@ -18,11 +18,11 @@ use crate::anthropic::source::{Source, document, image};
 use crate::anthropic::tools::is_name;
 use crate::call::{Message, Origin, Part, Reasoning, Role, ToolCall};
 use crate::ids::Ids;
-use crate::json::{MAX_DEPTH, check};
+use crate::json::MAX_DEPTH;
 use crate::provider::Uncarried;
 
 /// Bytes of the longest id of a tool call.
-const MAX_CALL_ID: usize = 64;
+pub(super) const MAX_CALL_ID: usize = 64;
 
 /// Nesting of a tool's input, which was a text, so that the whole body is within [`MAX_DEPTH`].
 const MAX_INPUT_DEPTH: u32 = MAX_DEPTH - 5;
@@ -36,10 +36,10 @@ pub(super) struct Conversation<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Turn<'a> {
     role: &'static str,
+    /// Results of tools, until the turn is over and what else was said stands behind them.
     content: Vec<Block<'a>>,
-    /// How many results of tools `content` begins with.
     #[serde(skip)]
-    results: usize,
+    said: Vec<Block<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +66,7 @@ pub(super) enum Block<'a> {
     ToolUse {
         id: Cow<'a, str>,
         name: &'a str,
-        input: Input<'a>,
+        input: &'a RawValue,
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
@@ -75,13 +75,6 @@ pub(super) enum Block<'a> {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
     },
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum Input<'a> {
-    Object(&'a RawValue),
-    Nothing {},
 }
 
 impl<'a> Conversation<'a> {
@@ -97,14 +90,14 @@ impl<'a> Conversation<'a> {
                 }
                 Role::User => {
                     let content = blocks(message, said_by_user)?;
-                    conversation.turn("user").content.extend(content);
+                    conversation.turn("user").said.extend(content);
                 }
                 Role::Assistant => {
                     let content = blocks(message, beside_text)?;
                     let turn = conversation.turn("assistant");
-                    turn.content.extend(content);
+                    turn.said.extend(content);
                     for call in &message.tool_calls {
-                        turn.content.push(tool_use(call, &mut ids)?);
+                        turn.said.push(tool_use(call, &mut ids)?);
                     }
                 }
                 Role::Tool | Role::Function => {
@@ -114,12 +107,13 @@ impl<'a> Conversation<'a> {
                         content: blocks(message, said_by_user)?,
                         is_error: message.tool_failed,
                     };
-                    let turn = conversation.turn("user");
-                    turn.content.insert(turn.results, result);
-                    turn.results += 1;
+                    conversation.turn("user").content.push(result);
                 }
             }
-            conversation.turns.pop_if(|turn| turn.content.is_empty());
+            conversation.turns.pop_if(|turn| turn.content.is_empty() && turn.said.is_empty());
+        }
+        for Turn { content, said, .. } in &mut conversation.turns {
+            content.append(said);
         }
         if conversation.turns.is_empty() {
             return Err(Uncarried::new("messages"));
@@ -130,8 +124,15 @@ impl<'a> Conversation<'a> {
     /// The turn of `role`: the last one, if it is still theirs.
     fn turn(&mut self, role: &'static str) -> &mut Turn<'a> {
         let last = self.turns.pop_if(|turn| turn.role == role);
-        let turn = last.unwrap_or(Turn { role, content: Vec::new(), results: 0 });
+        let turn = last.unwrap_or(Turn { role, content: Vec::new(), said: Vec::new() });
         self.turns.push_mut(turn)
+    }
+}
+
+impl Turn<'_> {
+    /// Whether the answer is to go on from here, if it is the last turn.
+    pub(super) fn begins_answer(&self) -> bool {
+        self.role == "assistant" && !self.content.iter().any(|block| matches!(block, Block::ToolUse { .. }))
     }
 }
 
@@ -181,14 +182,7 @@ fn thinking(thought: &Reasoning) -> Option<Block<'_>> {
 
 /// A call's arguments have to be an object here. None at all are an empty one; anything else is not made up.
 fn tool_use<'a>(call: &'a ToolCall, ids: &mut Ids<'a>) -> Result<Block<'a>, Uncarried> {
-    let input = match call.arguments.trim() {
-        "" => Some(Input::Nothing {}),
-        text if text.starts_with('{') && check(text.as_bytes(), MAX_INPUT_DEPTH).is_ok() => {
-            serde_json::from_str(text).ok().map(Input::Object)
-        }
-        _ => None,
-    };
-    match input {
+    match call.object(MAX_INPUT_DEPTH) {
         Some(input) if is_name(&call.name) => {
             Ok(Block::ToolUse { id: ids.of_call(&call.id), name: &call.name, input })
         }
@@ -210,12 +204,14 @@ fn member(part: &Part) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
+    use domain::{Clock, SystemClock};
     use serde_json::{Value, json};
 
     use super::*;
     use crate::anthropic::encode::chat;
     use crate::call::{Call, Json, Raw, Signature};
     use crate::dialect::Dialect;
+    use crate::json::check;
 
     fn user(text: &str) -> Message {
         Message::text(Role::User, text)
@@ -287,6 +283,20 @@ mod tests {
                 text("Well?"),
             ]})
         );
+    }
+
+    #[test]
+    fn words_in_front_of_results_cost_nothing() {
+        let words = || std::iter::repeat_n(user("a"), 20_000);
+        let results = || std::iter::repeat_n(result("a", "3"), 20_000);
+        let time = |messages: Vec<Message>| {
+            let clock = SystemClock::default();
+            assert_eq!(Conversation::of(&messages).unwrap().turns[0].content.len(), 40_000);
+            clock.ticks().0
+        };
+        let no_longer =
+            |_| time(words().chain(results()).collect()) < 10 * time(results().chain(words()).collect());
+        assert!((0..3).any(no_longer));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::call::{Message, Origin, Part, Reasoning, Role, Signature, ToolCall, data_url};
+use crate::call::{Message, Origin, Part, Reasoning, Role, Signature, data_url};
 use crate::gemini::thinking::Series;
 use crate::json::{self, Fault, MAX_DEPTH};
 use crate::provider::Uncarried;
@@ -191,7 +191,11 @@ fn said(message: &Message) -> Result<Vec<PartOut<'_>>, Uncarried> {
     let seals = seals_of_calls(message);
     for call in &message.tool_calls {
         parts.push(PartOut {
-            function_call: Some(FunctionCall { id: &call.id, name: &call.name, args: arguments(call)? }),
+            function_call: Some(FunctionCall {
+                id: &call.id,
+                name: &call.name,
+                args: call.object(MAX_NESTING).ok_or(Uncarried::new("tool_calls"))?,
+            }),
             thought_signature: seals.get(&*call.id).copied(),
             ..PartOut::default()
         });
@@ -200,13 +204,7 @@ fn said(message: &Message) -> Result<Vec<PartOut<'_>>, Uncarried> {
 }
 
 fn parts(message: &Message) -> Result<Vec<PartOut<'_>>, Uncarried> {
-    unnamed(message)?;
     message.content.iter().filter_map(|part| part_out(part).transpose()).collect()
-}
-
-/// Who of several users or models speaks cannot be said.
-fn unnamed(message: &Message) -> Result<(), Uncarried> {
-    if message.name.is_some() { Err(Uncarried::new("name")) } else { Ok(()) }
 }
 
 /// None for what says nothing here: an empty text, the thoughts of others, and a signature without a text, which
@@ -301,13 +299,6 @@ fn mime_type(url: &str) -> Option<&'static str> {
     TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map(|(_, mime_type)| *mime_type)
 }
 
-/// Arguments are an object; some providers' models say nothing where they mean an empty one.
-fn arguments(call: &ToolCall) -> Result<&RawValue, Uncarried> {
-    let text = if call.arguments.trim_ascii().is_empty() { "{}" } else { &call.arguments };
-    let raw = if is_object(text) { serde_json::from_str(text).ok() } else { None };
-    raw.ok_or(Uncarried::new("tool_calls"))
-}
-
 fn is_object(text: &str) -> bool {
     text.trim_ascii_start().starts_with('{') && json::check(text.as_bytes(), MAX_NESTING).is_ok()
 }
@@ -323,7 +314,7 @@ fn result<'a>(
     let mut parts = Vec::new();
     for part in &message.content {
         match part {
-            Part::Text(_) | Part::Refusal(_) | Part::Reasoning(_) => {}
+            Part::Text(_) | Part::Reasoning(_) => {}
             // https://ai.google.dev/gemini-api/docs/function-calling#multimodal
             Part::Image { url, .. } | Part::File { url, .. } if series == Series::Levels => {
                 parts.push(media(url, part)?);

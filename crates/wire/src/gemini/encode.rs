@@ -1,8 +1,8 @@
 //! A call as a request of this API.
 //!
 //! What a caller wishes for and the API cannot give is refused; so is what a model's series is known to refuse. What
-//! stays out without a word: the caller's name for its end user, which changes nothing of the answer, and the name and
-//! description of a response format, which label its schema.
+//! stays out without a word: the caller's name for its end user and those of participants, which ask for nothing, and
+//! the name and description of a response format, which label its schema.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -50,6 +50,7 @@ fn carries(call: &Call) -> Result<(), Uncarried> {
     let mut schemas = call.tools.iter().filter_map(|tool| tool.schema.as_ref());
     let deep = |schema: &Json| json::check(schema.get().as_bytes(), MAX_NESTING).is_err();
     let wishes = [
+        ("messages", call.begins_answer()),
         ("tools", schemas.any(deep)),
         ("parallel_tool_calls", call.parallel_tool_calls == Some(false) && may_call(call)),
         // The API has log probabilities, but the neutral answer has no place for them.

@@ -1,8 +1,8 @@
 //! The neutral request as a body of this API.
 //!
-//! Not sent: `user` and an image's `detail`, which are words to a provider about the call and not wishes about the
-//! answer; and thoughts with a seal, which are another provider's. A thought without one goes back: a model that is
-//! in the middle of its tool calls wants to know what it was up to.
+//! Not sent: `user`, a participant's `name` and an image's `detail`, which are words to a provider about the call and
+//! not wishes about the answer; and thoughts with a seal, which are another provider's. A thought without one goes back:
+//! a model that is in the middle of its tool calls wants to know what it was up to.
 //!
 //! Results of one round go in the order of their calls: servers that do not know ids have nothing else to tell two
 //! calls of one function apart by.
@@ -23,6 +23,9 @@ use crate::provider::Uncarried;
 pub(super) fn encode(call: &Call, model: &str) -> Result<Bytes, Uncarried> {
     if let Some(member) = call.uncarried.first() {
         return Err(Uncarried::new(member.clone()));
+    }
+    if call.begins_answer() {
+        return Err(Uncarried::new("messages"));
     }
     let body = Body {
         model,
@@ -222,8 +225,6 @@ fn message_out<'a>(message: &'a Message, calls: &Calls<'a>) -> Result<MessageOut
     };
     if role == "tool" {
         out.tool_name = calls.answered_by(message).map(|called| called.name).or(message.name.as_deref());
-    } else if message.name.is_some() {
-        return Err(Uncarried::new("name"));
     }
     for part in &message.content {
         match part {
@@ -391,8 +392,20 @@ mod tests {
         };
         assert_eq!(refused(&call(vec![other(r#"{"type":"video_url","video_url":{}}"#)])), "video_url");
         assert_eq!(refused(&call(vec![other("7")])), "content");
-        let named = Message { name: Some("ann".into()), ..Message::text(Role::User, "x") };
-        assert_eq!(refused(&call(vec![named])), "name");
+    }
+
+    #[test]
+    fn who_of_several_speaks_is_left_out() {
+        let plain = Message::text(Role::User, "x");
+        let named = Message { name: Some("ann".into()), ..plain.clone() };
+        assert_eq!(body(&call(vec![named])), body(&call(vec![plain])));
+    }
+
+    #[test]
+    fn an_answer_is_not_begun_for_the_model() {
+        let history = call(vec![Message::text(Role::User, "x"), Message::text(Role::Assistant, "{")]);
+        assert_eq!(body(&history)["messages"][1]["content"], "{");
+        assert_eq!(refused(&Call { continues: true, ..history }), "messages");
     }
 
     #[test]

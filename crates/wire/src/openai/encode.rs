@@ -24,6 +24,9 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
     if let Some(member) = without_member(&call.parameters) {
         return Err(Uncarried::new(member));
     }
+    if call.begins_answer() {
+        return Err(Uncarried::new("messages"));
+    }
     let parts =
         call.messages.iter().flat_map(|message| message.content.iter().map(|part| (message.role, part)));
     match parts.filter_map(|(role, part)| without_place(role, part)).next() {

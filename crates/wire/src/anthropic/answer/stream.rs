@@ -1,7 +1,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::BytesMut;
 use domain::{FinishReason, Usage};
@@ -38,8 +38,12 @@ pub struct AnswerWriter {
     /// The block that was begun last, if it has not ended.
     open: Option<Open>,
     calls: Vec<Call>,
+    /// The place among the calls, by the index of a call's pieces.
+    places: HashMap<u32, usize>,
     /// The blocks behind a tool call that is open and not whole.
     row: VecDeque<Waiting>,
+    /// How many blocks have left the row.
+    released: usize,
     /// Bytes of what waits.
     waiting: usize,
     finish: Option<FinishReason>,
@@ -55,9 +59,10 @@ enum Open {
 
 #[derive(Debug)]
 struct Call {
-    index: u32,
     id: Box<str>,
     arguments: Arguments,
+    /// How many blocks had come to the row before its own, if that one had to wait.
+    waits_behind: usize,
     /// Its block has ended.
     over: bool,
 }
@@ -89,7 +94,9 @@ impl AnswerWriter {
             blocks: Blocks::default(),
             open: None,
             calls: Vec::new(),
+            places: HashMap::new(),
             row: VecDeque::new(),
+            released: 0,
             waiting: 0,
             finish: None,
         }
@@ -183,7 +190,7 @@ impl AnswerWriter {
         signature: &Signature<'_>,
         beside: &[ToolFragment<'_>],
     ) -> Result<(), Malformed> {
-        let id = signature.tool.map(|index| match self.calls.iter().find(|call| call.index == index) {
+        let id = signature.tool.map(|index| match self.call_of(index) {
             Some(call) => call.id.clone(),
             None => {
                 let fragment = beside.iter().find(|fragment| fragment.index == index);
@@ -220,7 +227,7 @@ impl AnswerWriter {
 
     /// A piece of a tool call.
     fn call(&mut self, out: &mut BytesMut, fragment: &ToolFragment<'_>) -> Result<(), Malformed> {
-        let Some(at) = self.calls.iter().position(|call| call.index == fragment.index) else {
+        let Some(&at) = self.places.get(&fragment.index) else {
             return self.new_call(out, fragment);
         };
         let Some(call) = self.calls.get_mut(at) else { return Err(UNTELLABLE) };
@@ -232,15 +239,16 @@ impl AnswerWriter {
             self.pass_on(out, fragment.arguments);
             return Ok(());
         }
-        let mut waiting = self.row.iter_mut().filter_map(|block| match block {
-            Waiting::Call { at: its, arguments, .. } if *its == at => Some(arguments),
-            _ => None,
-        });
-        match waiting.next() {
-            Some(arguments) => fragment.arguments.append_to(arguments),
-            None => return Err(UNTELLABLE),
+        let place = call.waits_behind.checked_sub(self.released);
+        match place.and_then(|place| self.row.get_mut(place)) {
+            Some(Waiting::Call { arguments, .. }) => fragment.arguments.append_to(arguments),
+            _ => return Err(UNTELLABLE),
         }
         self.wait(fragment.arguments.len())
+    }
+
+    fn call_of(&self, index: u32) -> Option<&Call> {
+        self.places.get(&index).and_then(|at| self.calls.get(*at))
     }
 
     fn new_call(&mut self, out: &mut BytesMut, fragment: &ToolFragment<'_>) -> Result<(), Malformed> {
@@ -255,7 +263,9 @@ impl AnswerWriter {
         let id = call_id(fragment.id, &self.id, fragment.index);
         let mut arguments = Arguments::default();
         arguments.push(fragment.arguments);
-        self.calls.push(Call { index: fragment.index, id, arguments, over: false });
+        let waits_behind = self.released + self.row.len();
+        self.calls.push(Call { id, arguments, waits_behind, over: false });
+        self.places.insert(fragment.index, at);
         let name = fragment.name.decode();
         if must_wait {
             let arguments = fragment.arguments.decode().into_owned();
@@ -293,7 +303,7 @@ impl AnswerWriter {
     /// Writes what waits, up to a call of which more may come.
     fn release(&mut self, out: &mut BytesMut) {
         while !self.must_wait()
-            && let Some(block) = self.row.pop_front()
+            && let Some(block) = self.leave_row()
         {
             self.write_waiting(out, block);
         }
@@ -304,11 +314,17 @@ impl AnswerWriter {
 
     /// Ends the block that is open and all that wait.
     fn end_all(&mut self, out: &mut BytesMut) {
-        while let Some(block) = self.row.pop_front() {
+        while let Some(block) = self.leave_row() {
             self.write_waiting(out, block);
         }
         self.waiting = 0;
         self.end(out);
+    }
+
+    fn leave_row(&mut self) -> Option<Waiting> {
+        let block = self.row.pop_front()?;
+        self.released += 1;
+        Some(block)
     }
 
     /// The block stays open, if there can be more of it.

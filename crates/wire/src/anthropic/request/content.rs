@@ -73,9 +73,10 @@ impl Reader {
     fn block(&mut self, place: &Place<'_>, role: Role, raw: &RawValue) -> Result<Block, Refused> {
         let Typed { kind } = read_raw(raw, place)?;
         let known: &[&str] = match (&*kind, role) {
-            ("text", _) => &["type", "text"],
+            // What an earlier answer cited stands beside its text.
+            ("text", _) => &["type", "text", "citations"],
             ("image", _) => &["type", "source"],
-            ("document", _) => &["type", "source", "title"],
+            ("document", _) => &["type", "source", "title", "citations"],
             ("tool_use", Role::Assistant) => &["type", "id", "name", "input", "caller"],
             ("tool_result", Role::User) => &["type", "tool_use_id", "content", "is_error"],
             ("thinking", _) => &["type", "thinking", "signature"],
@@ -95,7 +96,10 @@ impl Reader {
                 Block::Part(url.map_or_else(|| other(raw), |url| Part::Image { url, detail: None }))
             }
             "document" => {
-                let DocumentIn { source, title: name } = read_raw(raw, place)?;
+                let DocumentIn { source, title: name, citations } = read_raw(raw, place)?;
+                if citations.is_some_and(|citations| citations.enabled == Some(true)) {
+                    self.call.cannot_carry(place.member("citations"));
+                }
                 let url = source.url(place)?;
                 Block::Part(url.map_or_else(|| other(raw), |url| Part::File { url, name }))
             }
@@ -178,6 +182,12 @@ struct ImageIn {
 struct DocumentIn {
     source: SourceIn,
     title: Option<String>,
+    citations: Option<CitationsIn>,
+}
+
+#[derive(Deserialize)]
+struct CitationsIn {
+    enabled: Option<bool>,
 }
 
 #[derive(Deserialize)]

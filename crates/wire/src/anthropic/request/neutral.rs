@@ -21,13 +21,11 @@ use crate::json::{self, Fault, MAX_DEPTH};
 /// no more than that, none for any. They are left out where the caller's bytes do not go, wherever they stand.
 ///
 /// - `cache_control`: what the provider may keep for the next request.
-/// - `citations`: whether documents are to be cited, and what earlier answers cited: they stand beside the text.
 /// - `eager_input_streaming`: in which pieces the arguments of a tool arrive.
 /// - `service_tier`: which of the account's capacity is used.
 /// - `speed`: as usual.
-const HINTS: [(&str, &[&str]); 5] = [
+const HINTS: [(&str, &[&str]); 4] = [
     ("cache_control", &[]),
-    ("citations", &[]),
     ("eager_input_streaming", &[]),
     ("service_tier", &[r#""auto""#, r#""standard_only""#]),
     ("speed", &[r#""standard""#]),
@@ -47,7 +45,14 @@ impl MessagesRequest {
     /// If a member that has a neutral form does not have the dialect's.
     pub fn to_call(&self) -> Result<Call, Refused> {
         let user = self.user().map(str::to_owned);
-        let mut reader = Reader { call: Call { stream: self.stream(), user, ..Call::default() } };
+        let mut reader = Reader {
+            call: Call {
+                stream: self.stream(),
+                user,
+                continues: self.purpose == Purpose::Answer,
+                ..Call::default()
+            },
+        };
         json::members(self.body(), |name, span| {
             let value = span.of(self.body());
             if value == b"null" { Ok(()) } else { reader.member(&name.decode(), value) }

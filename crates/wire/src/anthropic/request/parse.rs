@@ -1,11 +1,16 @@
 //! The one pass over a request body.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use crate::anthropic::foreign;
 use crate::anthropic::request::cuts::Cuts;
 use crate::anthropic::request::{Facts, Purpose, System, Thinking};
+use crate::anthropic::turns::MAX_CALL_ID;
 use crate::call::Role;
 use crate::dialect::Refused;
 use crate::dialect::check::{self, Place, Seen, members, missing, refused, twice, wrong_type};
+use crate::ids::is_word;
 use crate::json::{Kind, Scanner, Span, Text};
 use crate::openai::MessageFacts;
 
@@ -50,6 +55,8 @@ members! {
     Context = "context",
     Input = "input",
     Signature = "signature",
+    Id = "id",
+    ToolUseId = "tool_use_id",
 }
 
 impl Facts {
@@ -60,7 +67,12 @@ impl Facts {
 }
 
 pub(super) fn facts(body: &[u8], purpose: Purpose) -> Result<Facts, Refused> {
-    let mut parse = Parse { scanner: Scanner::new(body)?, facts: Facts::default() };
+    let mut parse = Parse {
+        scanner: Scanner::new(body)?,
+        facts: Facts::default(),
+        called: HashSet::new(),
+        thought: false,
+    };
     parse.request()?;
     let required: &[Member] = match purpose {
         Purpose::Answer => &[Member::Model, Member::MaxTokens, Member::Messages],
@@ -75,6 +87,10 @@ pub(super) fn facts(body: &[u8], purpose: Purpose) -> Result<Facts, Refused> {
 struct Parse<'a> {
     scanner: Scanner<'a>,
     facts: Facts,
+    /// Ids of the calls so far.
+    called: HashSet<Cow<'a, str>>,
+    /// The answers since a user asked hold a thought of Anthropic's own.
+    thought: bool,
 }
 
 /// What a content holds.
@@ -89,6 +105,8 @@ struct Holds {
     results: usize,
     /// There are calls of tools.
     calls: bool,
+    /// There are thoughts of Anthropic's own.
+    thought: bool,
     /// Thoughts of another provider.
     foreign: usize,
 }
@@ -289,8 +307,16 @@ impl<'a> Parse<'a> {
                 let message = MessageFacts { role: Role::Tool, span, characters: holds.tool_characters };
                 return Ok((message, foreign));
             }
-            Role::User => self.facts.last_user = Some(content),
-            Role::Assistant => self.facts.thoughtless_calls = holds.calls && holds.foreign > 0,
+            Role::User => {
+                self.facts.last_user = Some(content);
+                // Words beside results go into a round of tools, and do not end it.
+                let behind = self.facts.messages.last().is_some_and(|last| last.role == Role::Tool);
+                self.thought &= behind || holds.results > 0;
+            }
+            Role::Assistant => {
+                self.thought |= holds.thought;
+                self.facts.thoughtless_calls = holds.calls && !self.thought;
+            }
             _ => {}
         }
         self.facts.other_characters += holds.tool_characters;
@@ -322,6 +348,7 @@ impl<'a> Parse<'a> {
             let Some(kind) = block.kind else { return Err(missing(place.member("type"))) };
             holds.blocks += 1;
             holds.calls |= kind.is("tool_use");
+            self.facts.odd_ids |= self.has_odd_id(&block);
             // Those of the provider's own tools have names of their own.
             if kind.decode().ends_with("tool_result") {
                 holds.results += 1;
@@ -331,10 +358,23 @@ impl<'a> Parse<'a> {
             }
             let foreign = block.is_foreign();
             holds.foreign += usize::from(foreign);
+            holds.thought |= !foreign && block.is_signed_thought();
             cuts.element(Span { start, end: self.scanner.offset() }, foreign);
         }
         self.facts.foreign.extend(cuts.finish());
         Ok(holds)
+    }
+
+    /// Whether it is a call or a result with an id that the API refuses: a call's that is another's as well, or one
+    /// that is no word. One without an id is the caller's own mistake.
+    fn has_odd_id(&mut self, block: &Block<'a>) -> bool {
+        let is = |name| block.kind.is_some_and(|kind| kind.is(name));
+        let (id, call) = match (block.id, block.tool_use_id) {
+            (Some(id), _) if is("tool_use") => (id.decode(), true),
+            (_, Some(id)) if is("tool_result") => (id.decode(), false),
+            _ => return false,
+        };
+        !is_word(&id, MAX_CALL_ID) || (call && !self.called.insert(id))
     }
 
     /// One block with what is inside of it: the result of a tool has blocks of its own, a document a source.
@@ -364,6 +404,8 @@ impl<'a> Parse<'a> {
                 }
                 (BlockMember::Signature, Kind::String) => block.signature = self.scanner.string()?,
                 (BlockMember::Data, Kind::String) => block.data = self.scanner.string()?,
+                (BlockMember::Id, Kind::String) => block.id = Some(self.scanner.string()?),
+                (BlockMember::ToolUseId, Kind::String) => block.tool_use_id = Some(self.scanner.string()?),
                 // Of a call: read by the model, and no text of anybody's.
                 (BlockMember::Input, _) => self.facts.other_characters += self.scanner.value()?.len(),
                 (BlockMember::Content, Kind::Array) => block.characters += self.inner(&place)?,
@@ -436,6 +478,8 @@ struct Block<'a> {
     characters: usize,
     signature: Text<'a>,
     data: Text<'a>,
+    id: Option<Text<'a>>,
+    tool_use_id: Option<Text<'a>>,
 }
 
 impl Block<'_> {
@@ -444,5 +488,11 @@ impl Block<'_> {
         let is = |name| self.kind.is_some_and(|kind| kind.is(name));
         let ours = |text: Text<'_>| text.decode().starts_with(foreign::MARK);
         (is("thinking") && ours(self.signature)) || (is("redacted_thinking") && ours(self.data))
+    }
+
+    /// It is a thought that its provider has signed, or encrypted.
+    fn is_signed_thought(&self) -> bool {
+        let is = |name| self.kind.is_some_and(|kind| kind.is(name));
+        (is("thinking") && !self.signature.is_empty()) || (is("redacted_thinking") && !self.data.is_empty())
     }
 }

@@ -1,5 +1,6 @@
 mod foreign;
 mod neutral;
+mod sizes;
 
 use std::fs;
 use std::path::Path;

@@ -288,9 +288,21 @@ fn arguments_that_are_no_object_have_no_place() {
 }
 
 #[test]
-fn who_of_several_speaks_has_no_place() {
+fn who_of_several_speaks_is_left_out() {
     let named = Message { name: Some("Ada".into()), ..user("x") };
-    refused(&Call { messages: vec![named], ..Call::default() }, MODEL, "name");
+    let sent = |message| body(&Call { messages: vec![message], ..Call::default() }, MODEL).unwrap();
+    assert_eq!(sent(named), sent(user("x")));
+}
+
+#[test]
+fn an_answer_is_not_begun_for_the_model() {
+    let begun = |continues| Call {
+        messages: vec![user("x"), Message::text(Role::Assistant, "{")],
+        continues,
+        ..Call::default()
+    };
+    refused(&begun(true), MODEL, "messages");
+    assert!(body(&begun(false), MODEL).is_ok());
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use domain::{Clock, SystemClock, Ticks};
+
 use super::*;
 use crate::call::Origin;
 
@@ -75,6 +77,46 @@ fn a_text_is_one_block_between_the_messages_start_and_end() {
         r#"{"type":"message_stop"}"#,
     ];
     assert_eq!(lines(vec![text("a\n\""), other, refusal, finish]), expected);
+}
+
+/// How long many pieces of a call take that waits behind `row` blocks.
+fn time_behind(row: u32) -> Ticks {
+    let mut writer = AnswerWriter::new(&HEAD);
+    let mut out = BytesMut::new();
+    let mut tell =
+        |choice| writer.event(&mut out, &Event { choices: vec![choice], ..Event::default() }).unwrap();
+    tell(call(0, "a", "f", "{"));
+    for number in 0..row {
+        tell(if number % 2 == 0 { text("a") } else { think("b") });
+    }
+    tell(call(1, "b", "f", "{"));
+    let clock = SystemClock::default();
+    (0..20_000).for_each(|_| tell(call(1, "", "", "x")));
+    clock.ticks()
+}
+
+#[test]
+fn a_piece_of_a_call_that_waits_finds_its_place_however_long_the_row_is() {
+    assert!((0..3).any(|_| time_behind(12_000).0 < 10 * time_behind(0).0));
+}
+
+#[test]
+fn a_call_that_waited_grows_in_its_place_when_others_have_left_the_row() {
+    let choices = vec![
+        call(7, "a", "f", "{"),
+        text("x"),
+        call(9, "b", "g", "{"),
+        call(8, "c", "h", "{"),
+        call(7, "", "", "}"),
+        call(8, "", "", "\"k\":1}"),
+        text("y"),
+        call(9, "", "", "}"),
+    ];
+    let told = content(choices);
+    let arguments: Vec<_> = told.iter().filter(|line| line.contains("input_json_delta")).collect();
+    assert_eq!(arguments.len(), 5, "{told:?}");
+    assert!(arguments[4].starts_with(r#""index":3,"#) && arguments[4].contains(r#"{\"k\":1}"#), "{told:?}");
+    assert!(told[told.len() - 2].contains(r#""text":"y""#), "{told:?}");
 }
 
 #[test]

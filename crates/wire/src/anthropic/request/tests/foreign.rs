@@ -1,6 +1,8 @@
 use super::*;
+use crate::anthropic::CODEC;
 use crate::anthropic::foreign::{UNSIGNED, seal};
 use crate::call::Origin;
+use crate::provider::Codec;
 
 const TEXT: &str = r#"{"type":"text","text":"t"}"#;
 const OWN: &str = r#"{"type":"thinking","thinking":"h","signature":"EqQB"}"#;
@@ -96,6 +98,78 @@ fn calls_that_lost_their_thought_cannot_go_on_where_one_is_insisted_on() {
     assert!(request(&format!("{OWN},{call}"), "", "enabled").carries().is_ok());
     let over = r#",{"role":"assistant","content":"done"},{"role":"user","content":"thanks"}"#;
     assert!(request(&lost, over, "enabled").carries().is_ok());
+    // A provider that does not think leaves nothing to cut out, and no thought either.
+    assert!(request(call, "", "enabled").carries().is_err());
+    assert!(request(call, "", "adaptive").carries().is_ok());
+    assert!(request(call, over, "enabled").carries().is_ok());
+}
+
+#[test]
+fn one_thought_is_enough_for_a_round_of_tools() {
+    let call = |id: &str, thought: &str| {
+        let call = format!(r#"{{"type":"tool_use","id":"{id}","name":"f","input":{{}}}}"#);
+        let blocks = if thought.is_empty() { call } else { format!("{thought},{call}") };
+        format!(r#"{{"role":"assistant","content":[{blocks}]}}"#)
+    };
+    let result = |id: &str, beside: &str| {
+        format!(r#"{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"{id}"}}{beside}]}}"#)
+    };
+    let redacted = r#"{"type":"redacted_thinking","data":"EqQB"}"#;
+    let goes_on = |rounds: &[String]| {
+        let messages = rounds.join(",");
+        let request = parse(&format!(
+            r#"{{"model":"m","max_tokens":4096,"thinking":{{"type":"enabled","budget_tokens":1024}},"messages":[{USER},{messages}]}}"#
+        ))
+        .unwrap();
+        let body = CODEC.chat(&request.to_call().unwrap(), "claude-sonnet-4-5").unwrap();
+        let thinks = value(&body).get("thinking").is_some();
+        assert_eq!(request.carries().is_ok(), thinks, "both ways agree: {messages}");
+        thinks
+    };
+    for thought in [OWN, redacted] {
+        assert!(goes_on(&[call("1", thought), result("1", ""), call("2", ""), result("2", "")]));
+    }
+    let words = format!(",{TEXT}");
+    assert!(goes_on(&[call("1", OWN), result("1", &words), call("2", ""), result("2", "")]));
+    assert!(!goes_on(&[call("1", &thought()), result("1", ""), call("2", ""), result("2", "")]));
+    let (user, done) = (USER.to_owned(), r#"{"role":"assistant","content":"done"}"#.to_owned());
+    assert!(goes_on(&[call("1", OWN), result("1", ""), user.clone(), call("2", ""), result("2", "")]));
+    assert!(!goes_on(&[call("1", OWN), result("1", ""), done, user, call("2", ""), result("2", "")]));
+}
+
+#[test]
+fn ids_of_others_are_exchanged_and_so_cannot_go_as_they_are() {
+    let round = |id: &str, answered: &str| {
+        format!(
+            r#"{USER},{{"role":"assistant","content":[{{"input":{{}},"name":"f","id":"{id}","type":"tool_use"}}]}},{{"role":"user","content":[{{"type":"tool_result","tool_use_id":"{answered}"}}]}}"#
+        )
+    };
+    let longest = "x".repeat(64);
+    let long = "x".repeat(65);
+    for (messages, goes) in [
+        (round("toolu_01A", "toolu_01A"), true),
+        (round(&longest, &longest), true),
+        (format!("{},{}", round("call_0", "call_0"), round("call_1", "call_1")), true),
+        (round("functions.get_weather:0", "functions.get_weather:0"), false),
+        (round("toolu_01A", "a.b"), false),
+        (round(&long, &long), false),
+        (round("", ""), false),
+        (format!("{},{}", round("call_0", "call_0"), round("call_0", "call_0")), false),
+        (format!("{},{}", round("call_0", "call_0"), round(r"call\u005f0", "call_0")), false),
+    ] {
+        let request = parse(&of(&format!("[{messages}]"))).unwrap();
+        assert_eq!(request.carries().is_ok(), goes, "{messages}");
+        let body = format!(r#"{{"model":"m","messages":[{messages}]}}"#);
+        let count = MessagesRequest::parse_count(Bytes::from(body)).unwrap();
+        assert_eq!(count.carries().is_ok(), goes, "{messages}");
+
+        let sent = CODEC.chat(&request.to_call().unwrap(), "claude-sonnet-4-5").unwrap();
+        let again = MessagesRequest::parse(sent).unwrap();
+        assert_eq!(again.carries(), Ok(()), "{messages}");
+    }
+    // Who leaves them out altogether is told so by the provider.
+    let none = r#"[{"role":"assistant","content":[{"type":"tool_use","name":"f","input":{}}]}]"#;
+    assert_eq!(parse(&of(none)).unwrap().carries(), Ok(()));
 }
 
 /// The same done slowly: on a tree.

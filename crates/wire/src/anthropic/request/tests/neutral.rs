@@ -428,7 +428,7 @@ fn faults_inside_a_message_are_found_when_it_is_parsed_and_are_told_without_thei
 
 #[test]
 fn what_all_providers_have_goes_to_all_of_them() {
-    let common = ["nulls", "prefill", "stream", "structured", "system-blocks-cached", "system-text", "text"];
+    let common = ["nulls", "stream", "structured", "system-blocks-cached", "system-text", "text"];
     for (name, body) in golden() {
         let call = MessagesRequest::parse(body).unwrap().to_call().unwrap();
         for kind in crate::provider::KINDS {
@@ -440,6 +440,57 @@ fn what_all_providers_have_goes_to_all_of_them() {
             }
         }
     }
+}
+
+#[test]
+fn an_answer_that_is_begun_goes_on_only_with_those_who_can() {
+    let prefill = of_golden("prefill");
+    for kind in crate::provider::KINDS {
+        let sent = kind.codec.chat(&prefill, "claude-sonnet-4-5");
+        let refused = sent.err().map(|uncarried| uncarried.member().to_owned());
+        let expected = (kind.codec.dialect() != Some(Dialect::Messages)).then(|| "messages".to_owned());
+        assert_eq!(refused, expected, "{}", kind.name);
+    }
+    let codec = crate::provider::kind("anthropic").unwrap().codec;
+    for model in ["claude-sonnet-4-6", "claude-opus-5", "claude-latest"] {
+        assert_eq!(codec.chat(&prefill, model).unwrap_err().member(), "messages", "{model}");
+    }
+    // To count its tokens, it need not go on.
+    let (_, body) = golden().into_iter().find(|(name, _)| name == "prefill").unwrap();
+    let count = MessagesRequest::parse_count(body).unwrap().to_call().unwrap();
+    assert!(crate::provider::kind("gemini").unwrap().codec.count(&count, "gemini-3-flash").is_ok());
+}
+
+#[test]
+fn a_conversation_that_goes_on_behind_it_begins_no_answer() {
+    let mut prefill = of_golden("prefill");
+    prefill.messages.push(Message::text(Role::User, "Go on."));
+    assert!(!prefill.begins_answer());
+    let thought = of(&format!(
+        r#"[{USER},{{"role":"assistant","content":[{{"type":"thinking","thinking":"h","signature":"EqQB"}}]}}]"#
+    ));
+    assert!(!call(&thought).begins_answer());
+}
+
+#[test]
+fn documents_to_cite_ask_for_another_answer() {
+    let document = |citations: &str| {
+        let source = r#"{"type":"base64","media_type":"application/pdf","data":"JVBERi0="}"#;
+        format!(r#"{{"type":"document","source":{source},"citations":{citations}}}"#)
+    };
+    let uncarried = |blocks: &str| call(&of_blocks(blocks)).uncarried;
+    assert_eq!(uncarried(&document(r#"{"enabled":true}"#)), ["messages[0].content[0].citations"]);
+    let result = format!(
+        r#"{{"type":"tool_result","tool_use_id":"1","content":[{}]}}"#,
+        document(r#"{"enabled":true}"#)
+    );
+    assert_eq!(uncarried(&result), ["messages[0].content[0].content[0].citations"]);
+    for none in [r#"{"enabled":false}"#, "{}", "null"] {
+        assert!(uncarried(&document(none)).is_empty(), "{none}");
+    }
+    // What was cited is no wish.
+    let cited = r#"{"type":"text","text":"a","citations":[{"type":"char_location","cited_text":"a"}]}"#;
+    assert!(uncarried(cited).is_empty());
 }
 
 #[test]
