@@ -259,7 +259,7 @@ pub(crate) fn prepare_count(screened: Screened) -> Result<Prepared, Refusal> {
 /// An agent called like a model. With tools in play the request is ours: the agent's tools are added, and its policy
 /// holds.
 fn with_agent(agent: &Agent, request: Request, parameters: &Parameters) -> Result<Outgoing, Refusal> {
-    let with_tools = request.tool_count() > 0 || !agent.tools.is_empty();
+    let with_tools = request.has_tools() || !agent.tools.is_empty();
     let request = request.with_agent(&agent.prompt, parameters);
     if !with_tools {
         return Ok(Outgoing::Request(Box::new(Spoken::new(request))));
@@ -424,14 +424,9 @@ impl Prepared {
         match &self.outgoing {
             Outgoing::Request(spoken) => accounting::estimate(spoken.request().characters()),
             Outgoing::Embedding(request) => accounting::estimate(request.characters()),
-            Outgoing::Call(call) => accounting::estimate(characters(call)),
+            Outgoing::Call(call) => accounting::estimate(call.characters()),
         }
     }
-}
-
-/// Characters of all texts of a call.
-pub(crate) fn characters(call: &Call) -> usize {
-    call.messages.iter().map(|message| message.plain_text().chars().count()).sum()
 }
 
 impl From<Refused> for Refusal {

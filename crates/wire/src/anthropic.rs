@@ -6,7 +6,6 @@ mod encode;
 mod error;
 mod failure;
 pub mod foreign;
-mod ids;
 mod model;
 mod read;
 mod request;

@@ -94,6 +94,23 @@ pub struct Message {
 }
 
 impl Call {
+    /// Characters of everything that the model is given to read, for an estimate: texts of messages, and definitions and
+    /// calls of tools.
+    #[must_use]
+    pub fn characters(&self) -> usize {
+        let texts = self.messages.iter().flat_map(|message| &message.content).map(|part| match part {
+            Part::Text(text) | Part::Refusal(text) => text.chars().count(),
+            _ => 0,
+        });
+        let calls = self.messages.iter().flat_map(|message| &message.tool_calls);
+        let calls = calls.map(|call| call.name.len() + call.arguments.len());
+        let tools = self.tools.iter().map(|tool| {
+            let schema = tool.schema.as_ref().map_or(0, |schema| schema.get().len());
+            tool.name.len() + tool.description.as_ref().map_or(0, |text| text.chars().count()) + schema
+        });
+        texts.chain(calls).chain(tools).sum()
+    }
+
     /// Notes a wish that has no place here.
     pub(crate) fn cannot_carry(&mut self, path: impl Display) {
         if self.uncarried.len() < MAX_UNCARRIED {
@@ -348,6 +365,21 @@ mod tests {
         for json in [r#"{"type":"two words"}"#, r#"{"type":""}"#, r#"{"type":1}"#, "{}", "7", &long] {
             assert_eq!(kind(json), "content", "{json}");
         }
+    }
+
+    #[test]
+    fn tools_and_their_calls_are_read_by_the_model_too() {
+        let tool = Tool {
+            name: "look".into(),
+            description: Some("grü".into()),
+            schema: Some(Json::new("{}".into()).unwrap()),
+            strict: None,
+        };
+        let called = ToolCall { id: "call_1".into(), name: "look".into(), arguments: "{\"x\":1}".into() };
+        let mut asks = Message::text(Role::Assistant, "日本");
+        asks.tool_calls.push(called);
+        let call = Call { messages: vec![asks], tools: vec![tool], ..Call::default() };
+        assert_eq!(call.characters(), 2 + (4 + 7) + (4 + 3 + 2));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use domain::{RequestId, Usage};
 use crate::call::{Call, Parameters, Role};
 use crate::error::ErrorBody;
 use crate::event::{Answer, Event, Malformed};
-use crate::{anthropic, openai};
+use crate::{anthropic, ids, openai};
 
 /// A dialect of callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,7 +63,7 @@ impl Dialect {
     #[must_use]
     pub fn answer_id(self, request: RequestId) -> String {
         let request = request.to_string();
-        let number = request.trim_start_matches("req_");
+        let number = request.trim_start_matches(RequestId::PREFIX);
         match self {
             Self::Chat => format!("chatcmpl-{number}"),
             Self::Messages => format!("msg_{number}"),
@@ -114,11 +114,13 @@ impl Dialect {
     }
 }
 
-/// The id of a tool call whose provider gives none: unique, since the answer's is.
+/// The id of a tool call whose provider gives none: unique, since the answer's is, and short enough for every provider
+/// whose limit is known. `answer_id` is a [`Dialect::answer_id`] or the request's own.
 #[must_use]
 pub fn tool_call_id(answer_id: &str, index: u32) -> String {
-    let number = answer_id.trim_start_matches("chatcmpl-").trim_start_matches("msg_");
-    format!("call_{number}_{index}")
+    let prefixes = ["chatcmpl-", "msg_", RequestId::PREFIX];
+    let number = prefixes.iter().find_map(|prefix| answer_id.strip_prefix(prefix)).unwrap_or(answer_id);
+    ids::fitting(&format!("call_{number}_{index}"), openai::MAX_CALL_ID).into_owned()
 }
 
 impl Writer {
@@ -194,15 +196,17 @@ impl Request {
         }
     }
 
+    /// Whether the model may call or run something, whatever member of the dialect says so.
     #[must_use]
-    pub const fn tool_count(&self) -> usize {
+    pub const fn has_tools(&self) -> bool {
         match self {
-            Self::Chat(request) => request.tool_count(),
-            Self::Messages(request) => request.tool_count(),
+            Self::Chat(request) => request.has_tools(),
+            Self::Messages(request) => request.has_tools(),
         }
     }
 
-    /// Characters of all texts of all messages.
+    /// Characters of everything that the model is given to read, for an estimate: texts, an agent's prompt, and
+    /// definitions and calls of tools.
     #[must_use]
     pub fn characters(&self) -> usize {
         match self {
@@ -238,5 +242,29 @@ impl Request {
             Self::Chat(request) => request.to_call(),
             Self::Messages(request) => request.to_call(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_we_give_to_a_call_is_taken_by_every_provider_and_given_once() {
+        let number = "f".repeat(32);
+        let request: RequestId = format!("req_{number}").parse().unwrap();
+        for answer in
+            [request.to_string(), Dialect::Chat.answer_id(request), Dialect::Messages.answer_id(request)]
+        {
+            assert_eq!(tool_call_id(&answer, 0), format!("call_{number}_0"));
+            assert_eq!(tool_call_id(&answer, 99), format!("call_{number}_99"));
+            let indexes = (0..1024).chain([u32::MAX]);
+            let ids: HashSet<String> = indexes.map(|index| tool_call_id(&answer, index)).collect();
+            assert_eq!(ids.len(), 1025);
+            assert!(ids.iter().all(|id| ids::is_word(id, 40)));
+        }
+        assert!(ids::is_word(&tool_call_id(&"ö".repeat(100), 7), 40));
     }
 }

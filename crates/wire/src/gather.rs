@@ -1,5 +1,7 @@
 //! What one choice says, put together from its pieces.
 
+use std::collections::BTreeMap;
+
 use domain::FinishReason;
 
 use crate::call::{Reasoning, Signature, ToolCall};
@@ -13,7 +15,10 @@ pub struct Gathered {
     pub text: String,
     pub refusal: String,
     pub reasoning: Vec<Reasoning>,
+    /// In the order in which they were begun.
     pub tool_calls: Vec<ToolCall>,
+    /// Where in `tool_calls` the call of an index stands: providers begin to count where they like.
+    places: BTreeMap<u32, usize>,
     pub finish: Option<FinishReason>,
 }
 
@@ -41,8 +46,8 @@ impl Gathered {
             self.fragment(fragment);
         }
         if let Some(signature) = choice.signature {
-            let tool_call = signature.tool.and_then(|tool| self.tool_calls.get(usize::try_from(tool).ok()?));
-            let tool_call = tool_call.map(|call| call.id.clone());
+            let place = signature.tool.and_then(|index| self.places.get(&index));
+            let tool_call = place.and_then(|place| self.tool_calls.get(*place)).map(|call| call.id.clone());
             let data = signature.data.decode().into_owned();
             let signature =
                 Signature { origin: signature.origin, data, encrypted: signature.encrypted, tool_call };
@@ -66,10 +71,8 @@ impl Gathered {
     }
 
     fn fragment(&mut self, fragment: &ToolFragment<'_>) {
-        let Ok(index) = usize::try_from(fragment.index) else { return };
-        // A codec numbers its calls from 0 without gaps; one that does not is not believed beyond the next number.
-        let index = index.min(self.tool_calls.len());
-        if index == self.tool_calls.len() {
+        let place = *self.places.entry(fragment.index).or_insert(self.tool_calls.len());
+        if place == self.tool_calls.len() {
             let id = match fragment.id.decode() {
                 id if id.is_empty() => tool_call_id(&self.answer_id, fragment.index),
                 id => id.into_owned(),
@@ -77,7 +80,7 @@ impl Gathered {
             let name = fragment.name.decode().into_owned();
             self.tool_calls.push(ToolCall { id, name, arguments: String::new() });
         }
-        if let Some(call) = self.tool_calls.get_mut(index) {
+        if let Some(call) = self.tool_calls.get_mut(place) {
             fragment.arguments.append_to(&mut call.arguments);
         }
     }
@@ -94,21 +97,53 @@ mod tests {
         Text::plain(text)
     }
 
+    fn seal(data: &'static str, encrypted: bool, tool: Option<u32>) -> event::Signature<'static> {
+        event::Signature { origin: Origin::Anthropic, data: text(data), encrypted, tool }
+    }
+
+    fn fragment(
+        index: u32,
+        id: &'static str,
+        name: &'static str,
+        arguments: &'static str,
+    ) -> ToolFragment<'static> {
+        ToolFragment { index, id: text(id), name: text(name), arguments: text(arguments) }
+    }
+
+    #[test]
+    fn calls_are_told_apart_by_their_index_wherever_counting_begins() {
+        let mut gathered = Gathered::new("req_7".to_owned());
+        for tool in [
+            fragment(2, "b", "see", "{\"x\""),
+            fragment(u32::MAX, "", "hear", "["),
+            fragment(1, "a", "look", ""),
+            fragment(2, "", "", ":1}"),
+            fragment(1, "", "", "{}"),
+            fragment(u32::MAX, "", "", "]"),
+        ] {
+            gathered.add(&Choice { tools: vec![tool], ..Choice::default() });
+        }
+        for tool in [1, 2, 0] {
+            gathered.add(&Choice { signature: Some(seal("s", false, Some(tool))), ..Choice::default() });
+        }
+        let calls: Vec<_> = gathered
+            .tool_calls
+            .iter()
+            .map(|call| (call.id.as_str(), call.name.as_str(), call.arguments.as_str()))
+            .collect();
+        let expected = [("b", "see", "{\"x\":1}"), ("call_7_4294967295", "hear", "[]"), ("a", "look", "{}")];
+        assert_eq!(calls, expected);
+        let owners: Vec<_> = gathered
+            .reasoning
+            .iter()
+            .map(|thought| thought.signature.as_ref().unwrap().tool_call.as_deref())
+            .collect();
+        assert_eq!(owners, [Some("a"), Some("b"), None]);
+    }
+
     #[test]
     fn pieces_of_a_choice_become_what_it_says() {
         let mut gathered = Gathered::new("chatcmpl-7".to_owned());
-        let seal = |data, encrypted, tool| event::Signature {
-            origin: Origin::Anthropic,
-            data: text(data),
-            encrypted,
-            tool,
-        };
-        let fragment = |index, id, name, arguments| ToolFragment {
-            index,
-            id: text(id),
-            name: text(name),
-            arguments: text(arguments),
-        };
         for choice in [
             Choice { reasoning: text("let me "), ..Choice::default() },
             Choice { reasoning: text("think"), ..Choice::default() },

@@ -31,4 +31,5 @@ pub mod openai;
 pub mod provider;
 pub mod sse;
 
+mod ids;
 mod scrub;

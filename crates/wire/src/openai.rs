@@ -38,6 +38,9 @@ pub use rewrite::rewrite;
 pub use stream::StreamReader;
 pub(crate) use usage::count;
 
+/// Bytes of the longest id of a tool call that OpenAI takes, in requests.
+pub(crate) const MAX_CALL_ID: usize = 40;
+
 /// How a provider's version of the dialect differs where we write members of our own accord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavor {

@@ -53,7 +53,8 @@ struct Facts {
     system: System,
     /// `system` first, if there is one; then the messages.
     messages: Vec<MessageFacts>,
-    /// Of tools' results that stand beside a user's own words.
+    /// Of what the model reads beside the texts of messages: tools' results that stand beside a user's own words,
+    /// definitions of tools, and calls of them.
     other_characters: usize,
     /// The content of the last message that a user wrote in.
     last_user: Option<Span>,
@@ -65,7 +66,8 @@ struct Facts {
     images: usize,
     stream: bool,
     max_tokens: Option<u64>,
-    tools: usize,
+    /// There is something that the model may call or run.
+    tools: bool,
     user: Option<String>,
     seen: Seen,
     /// Members we read that are explicitly null, which is the same as absent.
@@ -153,8 +155,10 @@ impl MessagesRequest {
         self.facts.user.as_deref()
     }
 
+    /// Whether the model may call or run something, whatever member says so: tools, its own or the provider's, a choice
+    /// among them, servers of tools, a container with skills.
     #[must_use]
-    pub const fn tool_count(&self) -> usize {
+    pub const fn has_tools(&self) -> bool {
         self.facts.tools
     }
 
@@ -171,11 +175,14 @@ impl MessagesRequest {
         &self.facts.messages
     }
 
-    /// Characters of all texts: of the system prompt, of messages, documents and tools' results.
+    /// Characters of everything that the model is given to read, for an estimate: the agent's and the caller's system
+    /// prompt, texts of messages, documents and tools' results, and definitions and calls of tools, which count as
+    /// the bytes of their JSON.
     #[must_use]
     pub fn characters(&self) -> usize {
         let messages: usize = self.facts.messages.iter().map(|message| message.characters).sum();
-        messages.saturating_add(self.facts.other_characters)
+        let prompt = self.agent.as_ref().map_or(0, |agent| agent.prompt.chars().count());
+        messages.saturating_add(prompt).saturating_add(self.facts.other_characters)
     }
 
     /// The text of the last message that a user wrote in; results of tools are none.

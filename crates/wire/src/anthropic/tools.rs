@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::anthropic::ids::is_word;
 use crate::anthropic::model::Model;
 use crate::anthropic::schema;
 use crate::call::{Call, Tool, ToolChoice};
+use crate::ids::is_word;
 use crate::provider::Uncarried;
 
 /// Longest name of a tool.

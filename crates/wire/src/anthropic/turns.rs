@@ -14,12 +14,15 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::anthropic::ids::Ids;
 use crate::anthropic::source::{Source, document, image};
 use crate::anthropic::tools::is_name;
 use crate::call::{Message, Origin, Part, Reasoning, Role, ToolCall};
+use crate::ids::Ids;
 use crate::json::{MAX_DEPTH, check};
 use crate::provider::Uncarried;
+
+/// Bytes of the longest id of a tool call.
+const MAX_CALL_ID: usize = 64;
 
 /// Nesting of a tool's input, which was a text, so that the whole body is within [`MAX_DEPTH`].
 const MAX_INPUT_DEPTH: u32 = MAX_DEPTH - 5;
@@ -86,7 +89,7 @@ impl<'a> Conversation<'a> {
     /// The first part of a message that has no place here.
     pub(super) fn of(messages: &'a [Message]) -> Result<Self, Uncarried> {
         let mut conversation = Self { system: Vec::new(), turns: Vec::new() };
-        let mut ids = Ids::default();
+        let mut ids = Ids::new(MAX_CALL_ID);
         for message in messages {
             match message.role {
                 Role::System | Role::Developer => {

@@ -132,6 +132,12 @@ pub(crate) fn integer(
     Ok(value)
 }
 
+/// The value asks for nothing: it is null, or a list without entries.
+pub(crate) fn is_nothing(value: &str) -> bool {
+    let inside = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    value == "null" || inside.is_some_and(|inside| inside.trim_ascii().is_empty())
+}
+
 /// The name of the model, and where it stands between its quotes.
 pub(crate) fn model(scanner: &mut Scanner<'_>) -> Result<(String, Span), Refused> {
     expect(scanner, &[Kind::String], "a string", "model")?;

@@ -37,7 +37,9 @@ impl Codec for Chat {
 
     fn pass(&self, request: &Request, model: &str) -> Option<Bytes> {
         match request {
-            Request::Chat(request) => Some(request.for_upstream(model, self.0, true)),
+            Request::Chat(request) => {
+                request.carries().ok().map(|()| request.for_upstream(model, self.0, true))
+            }
             Request::Messages(_) => None,
         }
     }

@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
 use crate::dialect::Dialect;
+use crate::ids::Ids;
 use crate::json::{write_json, write_str};
-use crate::openai::Flavor;
+use crate::openai::{Flavor, MAX_CALL_ID};
 use crate::provider::Uncarried;
 
 /// Whether everything that `call` asks has a place in this dialect. Other providers' thoughts are no wish.
@@ -20,8 +21,8 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
     if let Some(member) = call.uncarried.first() {
         return Err(Uncarried::new(member.clone()));
     }
-    if call.parameters.top_k.is_some() {
-        return Err(Uncarried::new("top_k"));
+    if let Some(member) = without_member(&call.parameters) {
+        return Err(Uncarried::new(member));
     }
     let parts =
         call.messages.iter().flat_map(|message| message.content.iter().map(|part| (message.role, part)));
@@ -29,6 +30,11 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
         Some(member) => Err(Uncarried::new(member)),
         None => Ok(()),
     }
+}
+
+/// A parameter that is set, and that this dialect has no member for.
+pub(super) const fn without_member(parameters: &Parameters) -> Option<&'static str> {
+    if parameters.top_k.is_some() { Some("top_k") } else { None }
 }
 
 /// Anything but words has a place in a user's message only: tools, for one, answer with text here.
@@ -53,7 +59,14 @@ pub fn encode(call: &Call, model: &str, flavor: Flavor, want_usage: bool) -> Byt
     out.extend_from_slice(b"{\"model\":");
     write_str(&mut out, model);
     out.extend_from_slice(b",\"messages\":");
-    write_json(&mut out, &call.messages.iter().map(MessageOut::from).collect::<Vec<_>>());
+    let mut ids = match flavor {
+        Flavor::OpenAi => Some(Ids::new(MAX_CALL_ID)),
+        // What ids they take is unknown, so they get their own back.
+        Flavor::Compatible => None,
+    };
+    let messages: Vec<_> =
+        call.messages.iter().map(|message| MessageOut::of(message, ids.as_mut())).collect();
+    write_json(&mut out, &messages);
     if !call.tools.is_empty() {
         write_member(&mut out, "tools", &call.tools.iter().map(ToolOut::from).collect::<Vec<_>>());
     }
@@ -141,7 +154,7 @@ struct MessageOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<&'a str>,
+    tool_call_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCallOut<'a>>,
 }
@@ -208,7 +221,7 @@ struct ImageUrl<'a> {
 
 #[derive(Serialize)]
 struct ToolCallOut<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     #[serde(rename = "type")]
     kind: &'static str,
     function: Called<'a>,
@@ -262,8 +275,8 @@ struct FormatOut<'a> {
     json_schema: Option<&'a RawValue>,
 }
 
-impl<'a> From<&'a Message> for MessageOut<'a> {
-    fn from(message: &'a Message) -> Self {
+impl<'a> MessageOut<'a> {
+    fn of(message: &'a Message, mut ids: Option<&mut Ids<'a>>) -> Self {
         let parts: Vec<_> = message.content.iter().filter_map(PartOut::of).collect();
         let content = match parts.as_slice() {
             [] if message.tool_calls.is_empty() => Content::Text(""),
@@ -271,13 +284,15 @@ impl<'a> From<&'a Message> for MessageOut<'a> {
             [PartOut::Text { text, .. }] => Content::Text(text),
             _ => Content::Parts(parts),
         };
-        Self {
-            role: message.role.as_str(),
-            content,
-            name: message.name.as_deref(),
-            tool_call_id: message.tool_call_id.as_deref(),
-            tool_calls: message.tool_calls.iter().map(ToolCallOut::from).collect(),
-        }
+        let result = |id: &'a str| ids.as_mut().map_or(Cow::Borrowed(id), |ids| ids.of_result(id));
+        let tool_call_id = message.tool_call_id.as_deref().map(result);
+        let call = |call: &'a ToolCall| ToolCallOut {
+            id: ids.as_mut().map_or(Cow::Borrowed(&*call.id), |ids| ids.of_call(&call.id)),
+            kind: "function",
+            function: Called { name: &call.name, arguments: &call.arguments },
+        };
+        let tool_calls = message.tool_calls.iter().map(call).collect();
+        Self { role: message.role.as_str(), content, name: message.name.as_deref(), tool_call_id, tool_calls }
     }
 }
 
@@ -299,13 +314,6 @@ impl<'a> PartOut<'a> {
             Part::Reasoning(_) => return None,
             Part::Other(raw) => Self::Other(raw.json.raw()),
         })
-    }
-}
-
-impl<'a> From<&'a ToolCall> for ToolCallOut<'a> {
-    fn from(call: &'a ToolCall) -> Self {
-        let function = Called { name: &call.name, arguments: &call.arguments };
-        Self { id: &call.id, kind: "function", function }
     }
 }
 
@@ -366,6 +374,35 @@ mod tests {
         }
         assert_eq!(effort(Some("minimal"), Some(9000)), "minimal");
         assert!(effort(None, None).is_null());
+    }
+
+    #[test]
+    fn openai_is_sent_ids_that_it_takes_and_everybody_else_their_own() {
+        let long = "x".repeat(41);
+        let ids = ["call_1", &*long, "functions.look:0", "call_1"];
+        let mut messages = Vec::new();
+        for id in ids {
+            let call = ToolCall { id: id.into(), name: "look".into(), arguments: "{}".into() };
+            let asks = Message { content: Vec::new(), ..Message::text(Role::Assistant, "") };
+            messages.push(Message { tool_calls: vec![call], ..asks });
+            messages.push(Message { tool_call_id: Some(id.into()), ..Message::text(Role::Tool, "seen") });
+        }
+        let call = Call { messages, ..Call::default() };
+        let sent = |flavor| -> Vec<String> {
+            let body: serde_json::Value = serde_json::from_slice(&encode(&call, "m", flavor, false)).unwrap();
+            let messages = body["messages"].as_array().unwrap();
+            let pairs = messages.chunks(2).map(|pair| {
+                assert_eq!(pair[0]["tool_calls"][0]["id"], pair[1]["tool_call_id"]);
+                pair[1]["tool_call_id"].as_str().unwrap().to_owned()
+            });
+            pairs.collect()
+        };
+        assert_eq!(sent(Flavor::Compatible), ids);
+        let mut sent = sent(Flavor::OpenAi);
+        assert_eq!(sent[0], "call_1");
+        assert!(sent.iter().all(|id| crate::ids::is_word(id, MAX_CALL_ID)), "{sent:?}");
+        sent.sort_unstable();
+        assert!(sent.is_sorted_by(|a, b| a < b), "{sent:?}");
     }
 
     #[test]

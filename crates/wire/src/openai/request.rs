@@ -16,7 +16,9 @@ use crate::dialect::Refused;
 use crate::dialect::check::{Seen, each_text};
 use crate::json::{Edit, Fault, Scanner, Span, escaped, members, splice, write_str};
 use crate::openai::Flavor;
-use crate::openai::encode::parameter_members;
+use crate::openai::encode::{parameter_members, without_member};
+use crate::provider::Uncarried;
+use parse::Member;
 
 /// What is known of one message without parsing it fully.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +56,14 @@ struct Facts {
     stream_options: StreamOptions,
     choices: Option<u32>,
     max_tokens: Option<u64>,
-    tools: usize,
+    /// There is something that the model may call or run.
+    tools: bool,
+    /// Bytes of what the model reads beside texts: definitions of tools, and calls of them.
+    tool_bytes: usize,
     user: Option<String>,
     seen: Seen,
     /// Members we read that are explicitly null, which is the same as absent.
-    nulls: Vec<(parse::Member, Span)>,
+    nulls: Vec<(Member, Span)>,
     /// Behind the last member's value.
     end: usize,
 }
@@ -136,8 +141,10 @@ impl ChatRequest {
         self.facts.user.as_deref()
     }
 
+    /// Whether the model may call or run something, whatever member says so: tools, functions, a choice among
+    /// them, a search of the web.
     #[must_use]
-    pub const fn tool_count(&self) -> usize {
+    pub const fn has_tools(&self) -> bool {
         self.facts.tools
     }
 
@@ -152,10 +159,13 @@ impl ChatRequest {
         &self.facts.messages
     }
 
-    /// Characters of all texts of all messages.
+    /// Characters of everything that the model is given to read, for an estimate: all texts of all messages, the
+    /// agent's prompt, and definitions and calls of tools, which count as the bytes of their JSON.
     #[must_use]
     pub fn characters(&self) -> usize {
-        self.facts.messages.iter().map(|message| message.characters).sum()
+        let messages: usize = self.facts.messages.iter().map(|message| message.characters).sum();
+        let prompt = self.agent.as_ref().map_or(0, |agent| agent.prompt.chars().count());
+        messages.saturating_add(prompt).saturating_add(self.facts.tool_bytes)
     }
 
     /// The text of the last message of role `user`.
@@ -173,6 +183,19 @@ impl ChatRequest {
     pub fn with_agent(mut self, prompt: &str, defaults: &Parameters) -> Self {
         self.agent = Some(Agent { prompt: prompt.to_owned(), defaults: defaults.clone() });
         self
+    }
+
+    /// Whether [`ChatRequest::for_upstream`] says everything. What the caller's bytes say they say; an agent's defaults
+    /// may have no member here, and then the request has to go by [`ChatRequest::to_call`].
+    ///
+    /// # Errors
+    /// The name of the default that is in the way.
+    pub fn carries(&self) -> Result<(), Uncarried> {
+        let said = |name| Member::of(name).is_some_and(|member| self.facts.said(member));
+        match self.agent.as_ref().and_then(|agent| without_member(&agent.defaults)) {
+            Some(name) if !said(name) => Err(Uncarried::new(name)),
+            _ => Ok(()),
+        }
     }
 
     /// The body for a provider that knows the model as `model`. With `want_usage` a stream is asked to report its
@@ -228,11 +251,11 @@ impl ChatRequest {
     /// The member `name` where the caller has none, or null.
     fn default(&self, name: &str, value: BytesMut) -> Option<(Span, BytesMut)> {
         let facts = &self.facts;
-        let known = parse::Member::of(name)?;
-        if facts.said(known) {
+        let known = Member::of(name);
+        if known.is_some_and(|member| facts.said(member)) {
             return None;
         }
-        if let Some((_, span)) = facts.nulls.iter().find(|(member, _)| *member == known) {
+        if let Some((_, span)) = facts.nulls.iter().find(|(member, _)| Some(*member) == known) {
             return Some((*span, value));
         }
         let mut member = BytesMut::with_capacity(name.len() + value.len() + 4);

@@ -2,9 +2,13 @@
 
 use std::fmt::Write;
 
-use parapet_wire::anthropic::MessagesRequest;
-use parapet_wire::call::{Parameters, ResponseFormat};
+use bytes::Bytes;
+use parapet_wire::anthropic::{self, MessagesRequest};
+use parapet_wire::azure;
+use parapet_wire::call::{Call, Parameters, ResponseFormat};
+use parapet_wire::dialect::Request;
 use parapet_wire::openai::{self, ChatRequest, Flavor};
+use parapet_wire::provider::Codec;
 
 use crate::support::{files, snapshot, text};
 
@@ -20,7 +24,7 @@ fn requests_mean_what_they_always_meant() {
             ("choices", request.choices().to_string()),
             ("max tokens", format!("{:?}", request.max_tokens())),
             ("user", format!("{:?}", request.user())),
-            ("tools", request.tool_count().to_string()),
+            ("has tools", request.has_tools().to_string()),
             ("images", request.image_count().to_string()),
             ("characters", request.characters().to_string()),
             ("last user text", format!("{:?}", request.last_user_text())),
@@ -59,7 +63,7 @@ fn messages_requests_mean_what_they_always_meant() {
             ("stream", request.stream().to_string()),
             ("max tokens", format!("{:?}", request.max_tokens())),
             ("user", format!("{:?}", request.user())),
-            ("tools", request.tool_count().to_string()),
+            ("has tools", request.has_tools().to_string()),
             ("images", request.image_count().to_string()),
             ("characters", request.characters().to_string()),
             ("last user text", format!("{:?}", request.last_user_text())),
@@ -170,4 +174,171 @@ fn an_agent_adds_its_prompt_and_what_the_caller_left_open() {
         assert_eq!(call.parameters.max_tokens, request.max_tokens(), "{name}");
         assert!(request.max_tokens().is_some(), "{name}");
     }
+}
+
+/// One wish for each parameter there is.
+fn wishes() -> Vec<(&'static str, Parameters)> {
+    // Not one may be left out here: a new one fails to compile until it is a wish below.
+    let Parameters {
+        max_tokens,
+        temperature,
+        top_p,
+        frequency_penalty,
+        presence_penalty,
+        stop,
+        seed,
+        n,
+        response_format,
+        logprobs,
+        top_logprobs,
+        reasoning_effort,
+        reasoning_budget,
+        top_k,
+    } = Parameters {
+        max_tokens: Some(77),
+        temperature: Some(0.5),
+        top_p: Some(0.25),
+        frequency_penalty: Some(0.125),
+        presence_penalty: Some(0.75),
+        stop: vec!["END".into()],
+        seed: Some(7),
+        n: Some(2),
+        response_format: Some(ResponseFormat::JsonObject),
+        logprobs: Some(true),
+        top_logprobs: Some(3),
+        reasoning_effort: Some("low".into()),
+        reasoning_budget: Some(2048),
+        top_k: Some(40),
+    };
+    let none = Parameters::default;
+    vec![
+        ("max_tokens", Parameters { max_tokens, ..none() }),
+        ("temperature", Parameters { temperature, ..none() }),
+        ("top_p", Parameters { top_p, ..none() }),
+        ("frequency_penalty", Parameters { frequency_penalty, ..none() }),
+        ("presence_penalty", Parameters { presence_penalty, ..none() }),
+        ("stop", Parameters { stop, ..none() }),
+        ("seed", Parameters { seed, ..none() }),
+        ("n", Parameters { n, ..none() }),
+        ("response_format", Parameters { response_format, ..none() }),
+        ("logprobs", Parameters { logprobs, ..none() }),
+        ("top_logprobs", Parameters { top_logprobs, ..none() }),
+        ("reasoning_effort", Parameters { reasoning_effort, ..none() }),
+        ("reasoning_budget", Parameters { reasoning_budget, ..none() }),
+        ("top_k", Parameters { top_k, ..none() }),
+    ]
+}
+
+/// Whether an agent's wish goes with the caller's bytes, else in the codec's own, else nowhere.
+fn way(codec: &dyn Codec, request: &Request, wish: &Parameters) -> &'static str {
+    const MODEL: &str = "claude-sonnet-4-6";
+    let with = |defaults: &Parameters| request.clone().with_agent("p", defaults);
+    let (asked, plain) = (with(wish), with(&Parameters::default()));
+    if let Some(body) = codec.pass(&asked, MODEL) {
+        let reached = body != codec.pass(&plain, MODEL).unwrap();
+        return if reached { "passed" } else { "dropped" };
+    }
+    let Ok(body) = codec.chat(&asked.to_call().unwrap(), MODEL) else { return "refused" };
+    if body == codec.chat(&plain.to_call().unwrap(), MODEL).unwrap() { "dropped" } else { "encoded" }
+}
+
+#[test]
+fn every_default_of_an_agent_reaches_the_provider_or_is_refused() {
+    let chat = r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#;
+    let chat = Request::Chat(ChatRequest::parse(Bytes::from_static(chat.as_bytes())).unwrap());
+    let messages = r#"{"model":"m","max_tokens":9000,"messages":[{"role":"user","content":"x"}]}"#;
+    let messages =
+        Request::Messages(MessagesRequest::parse(Bytes::from_static(messages.as_bytes())).unwrap());
+    let all: [&dyn Codec; 3] = [&openai::OPENAI, &openai::COMPATIBLE, &azure::CODEC];
+    for (name, wish) in wishes() {
+        for codec in all {
+            let expected = if name == "top_k" { "refused" } else { "passed" };
+            assert_eq!(way(codec, &chat, &wish), expected, "{name} {codec:?}");
+        }
+        let expected = match name {
+            // The caller has to say it, and the caller's counts.
+            "max_tokens" => "dropped",
+            "temperature" | "top_p" | "top_k" | "stop" => "passed",
+            "reasoning_effort" | "reasoning_budget" => "encoded",
+            _ => "refused",
+        };
+        assert_eq!(way(&anthropic::CODEC, &messages, &wish), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_lets_a_model_act_is_a_tool_whatever_its_name() {
+    let chat = |members: &str| {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}],{members}}}"#);
+        Request::Chat(ChatRequest::parse(Bytes::from(body)).unwrap())
+    };
+    let messages = |members: &str| {
+        let body = format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"x"}}],{members}}}"#
+        );
+        Request::Messages(MessagesRequest::parse(Bytes::from(body)).unwrap())
+    };
+    // Uncarried by that name, or told to every provider by the codec.
+    let told = |call: &Call| !call.tools.is_empty() || call.tool_choice.is_some();
+    for (request, uncarried) in [
+        (chat(r#""tools":[{"type":"function","function":{"name":"f"}}]"#), None),
+        (chat(r#""tool\u0073":[{"type":"custom","custom":{"name":"c"}}]"#), Some("tools[0]")),
+        (chat(r#""tool_choice":"required""#), None),
+        (chat(r#""functions":[{"name":"f"}]"#), Some("functions")),
+        (chat(r#""functions":null,"\u0066unctions":[{"name":"f"}]"#), Some("functions")),
+        (chat(r#""function_call":"auto""#), Some("function_call")),
+        (chat(r#""function_call":{"name":"f"}"#), Some("function_call")),
+        (chat(r#""web_search_options":{}"#), Some("web_search_options")),
+        (chat(r#""plugins":[{"id":"web"}]"#), Some("plugins")),
+        (chat(r#""search_parameters":{"mode":"on"}"#), Some("search_parameters")),
+        (messages(r#""tools":[{"name":"f","input_schema":{}}]"#), None),
+        (messages(r#""tools":[{"type":"web_search_20250305","name":"web_search"}]"#), Some("tools[0]")),
+        (messages(r#""tool_choice":{"type":"any"}"#), None),
+        (messages(r#""mcp_servers":[{"type":"url","url":"https://x","name":"x"}]"#), Some("mcp_servers")),
+        (messages(r#""container":{"skills":[{"type":"anthropic","skill_id":"xlsx"}]}"#), Some("container")),
+        (messages(r#""container":"container_1""#), Some("container")),
+    ] {
+        let body = text(request.body());
+        assert!(request.has_tools(), "{body}");
+        let call = request.to_call().unwrap();
+        assert_eq!(call.uncarried.first().map(String::as_str), uncarried, "{body}");
+        assert!(uncarried.is_some() || told(&call), "{body}");
+    }
+    for request in [
+        chat(r#""tools":[],"functions":[ ],"tool_choice":null,"function_call":null"#),
+        chat(r#""web_search_options":null,"plugins":[],"parallel_tool_calls":true"#),
+        messages(r#""tools":[ ],"tool_choice":null,"mcp_servers":[],"container":null"#),
+    ] {
+        assert!(!request.has_tools(), "{}", text(request.body()));
+    }
+}
+
+#[test]
+fn tools_and_their_calls_count_towards_an_estimate_and_towards_no_message() {
+    let tool =
+        format!(r#"{{"type":"function","function":{{"name":"f","description":"{}"}}}}"#, "d".repeat(1000));
+    let call = r#"[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]"#;
+    let body = format!(
+        r#"{{"model":"m","tools":[{tool}],"functions":[ {{}} ],"messages":[{{"role":"user","content":"four"}},{{"role":"assistant","tool_calls":{call}}}]}}"#
+    );
+    let chat = Request::Chat(ChatRequest::parse(Bytes::from(body)).unwrap());
+    assert_eq!(chat.characters(), 4 + (tool.len() + 2) + 6 + call.len());
+    assert_eq!(chat.messages().map(|(_, characters)| characters).collect::<Vec<_>>(), [4, 0]);
+    assert_eq!(
+        chat.with_agent("größe", &Parameters::default()).characters(),
+        4 + tool.len() + 8 + call.len() + 5
+    );
+
+    let tool = format!(r#"{{"name":"f","input_schema":{{"description":"{}"}}}}"#, "d".repeat(1000));
+    let input = r#"{"x":"yyy"}"#;
+    let body = format!(
+        r#"{{"model":"m","max_tokens":1,"system":"six","tools":[{tool}],"messages":[{{"role":"user","content":"four"}},{{"role":"assistant","content":[{{"type":"tool_use","id":"1","name":"f","input":{input}}}]}}]}}"#
+    );
+    let messages = Request::Messages(MessagesRequest::parse(Bytes::from(body)).unwrap());
+    assert_eq!(messages.characters(), 3 + 4 + (tool.len() + 2) + input.len());
+    assert_eq!(messages.messages().map(|(_, characters)| characters).collect::<Vec<_>>(), [3, 4, 0]);
+    assert_eq!(
+        messages.with_agent("größe", &Parameters::default()).characters(),
+        3 + 4 + tool.len() + 2 + input.len() + 5
+    );
 }

@@ -80,7 +80,7 @@ fn write_event(out: &mut String, frame: &Frame, event: &Event<'_>) {
     let marks: Vec<_> = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
     writeln!(out, "event {}", marks.join(", ")).unwrap();
     if let Some(name) = &frame.name {
-        writeln!(out, "  name {}", text(name)).unwrap();
+        writeln!(out, "  name {}", name.escape_ascii()).unwrap();
     }
     write_choices(out, &event.choices);
     write_usage(out, event.usage);

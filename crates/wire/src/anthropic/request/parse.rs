@@ -12,6 +12,9 @@ use crate::openai::MessageFacts;
 /// Who speaks in `messages`. Some models take instructions between the turns, of role `system`.
 const ROLES: [Role; 3] = [Role::User, Role::Assistant, Role::System];
 
+/// Members beside [`Member`]'s that let the model call or run something; one occurrence is enough.
+const OTHER_TOOLS: [&str; 2] = ["mcp_servers", "container"];
+
 const TEXT_OR_BLOCKS: &str = "a string or an array of content blocks";
 
 members! {
@@ -45,6 +48,7 @@ members! {
     Data = "data",
     Title = "title",
     Context = "context",
+    Input = "input",
     Signature = "signature",
 }
 
@@ -96,9 +100,13 @@ impl<'a> Parse<'a> {
         }
         let mut object = self.scanner.object()?;
         while let Some(name) = self.scanner.member(&mut object)? {
-            match Member::of(&name.decode()) {
+            let name = name.decode();
+            match Member::of(&name) {
                 Some(member) => self.member(member)?,
-                None => drop(self.scanner.skip()?),
+                None => {
+                    let value = self.scanner.value()?;
+                    self.facts.tools |= OTHER_TOOLS.contains(&&*name) && !check::is_nothing(value);
+                }
             }
             self.facts.end = self.scanner.offset();
         }
@@ -134,7 +142,11 @@ impl<'a> Parse<'a> {
             Member::Tools => self.tools(),
             Member::Metadata => self.metadata(),
             Member::Thinking => self.thinking(),
-            Member::ToolChoice | Member::OutputConfig | Member::OutputFormat => {
+            Member::ToolChoice => {
+                self.facts.tools = true;
+                check::pass(&mut self.scanner, &[Kind::Object], "an object", name)
+            }
+            Member::OutputConfig | Member::OutputFormat => {
                 check::pass(&mut self.scanner, &[Kind::Object], "an object", name)
             }
             Member::StopSequences => {
@@ -206,11 +218,15 @@ impl<'a> Parse<'a> {
     fn tools(&mut self) -> Result<(), Refused> {
         let place = Place::Top("tools");
         check::expect(&mut self.scanner, &[Kind::Array], "an array of objects", place)?;
+        let start = self.scanner.offset();
+        let mut number = 0;
         let mut array = self.scanner.array()?;
         while self.scanner.element(&mut array)? {
-            check::pass(&mut self.scanner, &[Kind::Object], "an object", place.item(self.facts.tools))?;
-            self.facts.tools += 1;
+            check::pass(&mut self.scanner, &[Kind::Object], "an object", place.item(number))?;
+            number += 1;
         }
+        self.facts.tools |= number > 0;
+        self.facts.other_characters += self.scanner.offset() - start;
         Ok(())
     }
 
@@ -348,6 +364,8 @@ impl<'a> Parse<'a> {
                 }
                 (BlockMember::Signature, Kind::String) => block.signature = self.scanner.string()?,
                 (BlockMember::Data, Kind::String) => block.data = self.scanner.string()?,
+                // Of a call: read by the model, and no text of anybody's.
+                (BlockMember::Input, _) => self.facts.other_characters += self.scanner.value()?.len(),
                 (BlockMember::Content, Kind::Array) => block.characters += self.inner(&place)?,
                 (BlockMember::Source, Kind::Object) => block.characters += self.source(&place)?,
                 // A title, a context, the source of a search result: texts as well.

@@ -10,6 +10,11 @@ use crate::openai::request::{Facts, MessageFacts, StreamOptions};
 
 const MAX_CHOICES: u64 = 128;
 
+/// Members beside [`Member`]'s that let the model call or run something; one occurrence is enough. `plugins` is OpenRouter's word,
+/// `search_parameters` xAI's.
+const OTHER_TOOLS: [&str; 5] =
+    ["functions", "function_call", "web_search_options", "plugins", "search_parameters"];
+
 /// Members of a message that hold what a model thought, by conventions that are not OpenAI's.
 pub(super) const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_details"];
 
@@ -29,6 +34,7 @@ members! {
     ResponseFormat = "response_format",
     Temperature = "temperature",
     TopP = "top_p",
+    TopK = "top_k",
     FrequencyPenalty = "frequency_penalty",
     PresencePenalty = "presence_penalty",
     Stop = "stop",
@@ -76,9 +82,10 @@ impl Parse<'_> {
         }
         let mut object = self.scanner.object()?;
         while let Some(name) = self.scanner.member(&mut object)? {
-            match Member::of(&name.decode()) {
+            let name = name.decode();
+            match Member::of(&name) {
                 Some(member) => self.member(member)?,
-                None => drop(self.scanner.skip()?),
+                None => self.other(&name)?,
             }
             self.facts.end = self.scanner.offset();
         }
@@ -124,18 +131,32 @@ impl Parse<'_> {
                 self.facts.user = Some(self.scanner.string()?.decode().into_owned());
                 Ok(())
             }
-            Member::ToolChoice => self.pass(&[Kind::String, Kind::Object], "a string or an object", param),
+            Member::ToolChoice => {
+                self.facts.tools = true;
+                self.pass(&[Kind::String, Kind::Object], "a string or an object", param)
+            }
             Member::Stop => self.pass(&[Kind::String, Kind::Array], "a string or an array of strings", param),
             Member::ParallelToolCalls | Member::Logprobs => self.pass(&[Kind::Bool], "a boolean", param),
             Member::ResponseFormat => self.pass(&[Kind::Object], "an object", param),
             Member::ReasoningEffort => self.pass(&[Kind::String], "a string", param),
             Member::Temperature
             | Member::TopP
+            | Member::TopK
             | Member::FrequencyPenalty
             | Member::PresencePenalty
             | Member::Seed
             | Member::TopLogprobs => self.pass(&[Kind::Number], "a number", param),
         }
+    }
+
+    /// A member that is the provider's business.
+    fn other(&mut self, name: &str) -> Result<(), Refused> {
+        let value = self.scanner.value()?;
+        self.facts.tools |= OTHER_TOOLS.contains(&name) && !check::is_nothing(value);
+        if name == "functions" {
+            self.facts.tool_bytes += value.len();
+        }
+        Ok(())
     }
 
     fn model(&mut self) -> Result<(), Refused> {
@@ -173,12 +194,15 @@ impl Parse<'_> {
 
     fn tools(&mut self) -> Result<(), Refused> {
         self.expect(&[Kind::Array], "an array of objects", format_args!("tools"))?;
+        let start = self.scanner.offset();
+        let mut number = 0;
         let mut array = self.scanner.array()?;
         while self.scanner.element(&mut array)? {
-            let count = self.facts.tools;
-            self.pass(&[Kind::Object], "an object", format_args!("tools[{count}]"))?;
-            self.facts.tools += 1;
+            self.pass(&[Kind::Object], "an object", format_args!("tools[{number}]"))?;
+            number += 1;
         }
+        self.facts.tools |= number > 0;
+        self.facts.tool_bytes += self.scanner.offset() - start;
         Ok(())
     }
 
@@ -215,6 +239,10 @@ impl Parse<'_> {
                     let start = self.scanner.offset();
                     characters = self.content(number)?;
                     content = Some(Span { start, end: self.scanner.offset() });
+                }
+                "tool_calls" | "function_call" => {
+                    let calls = self.scanner.value()?;
+                    self.facts.tool_bytes += if check::is_nothing(calls) { 0 } else { calls.len() };
                 }
                 name => {
                     thoughts |= THOUGHTS.contains(&name);
