@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
@@ -310,7 +310,7 @@ pub enum ResponseFormat {
 }
 
 /// JSON text that is carried and not looked into. Equal if spelled equally.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Json(Box<RawValue>);
 
 impl Json {

@@ -6,11 +6,13 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
+use crate::call::{
+    Call, Json, Message, Parameters, Part, Reasoning, ResponseFormat, Role, Tool, ToolCall, ToolChoice,
+};
 use crate::dialect::Dialect;
 use crate::ids::Ids;
 use crate::json::{write_json, write_str};
-use crate::openai::{Flavor, MAX_CALL_ID};
+use crate::openai::{Flavor, MAX_CALL_ID, Thoughts, reasoning_details};
 use crate::provider::Uncarried;
 
 /// Whether everything that `call` asks has a place in this dialect. Other providers' thoughts are no wish.
@@ -62,10 +64,10 @@ pub fn encode(call: &Call, model: &str, flavor: Flavor, want_usage: bool) -> Byt
     let mut ids = match flavor {
         Flavor::OpenAi => Some(Ids::new(MAX_CALL_ID)),
         // What ids they take is unknown, so they get their own back.
-        Flavor::Compatible => None,
+        Flavor::Compatible(_) => None,
     };
     let messages: Vec<_> =
-        call.messages.iter().map(|message| MessageOut::of(message, ids.as_mut())).collect();
+        call.messages.iter().map(|message| MessageOut::of(message, ids.as_mut(), flavor.thoughts())).collect();
     write_json(&mut out, &messages);
     if !call.tools.is_empty() {
         write_member(&mut out, "tools", &call.tools.iter().map(ToolOut::from).collect::<Vec<_>>());
@@ -157,6 +159,10 @@ struct MessageOut<'a> {
     tool_call_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCallOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_details: Option<Json>,
 }
 
 #[derive(Serialize)]
@@ -276,7 +282,7 @@ struct FormatOut<'a> {
 }
 
 impl<'a> MessageOut<'a> {
-    fn of(message: &'a Message, mut ids: Option<&mut Ids<'a>>) -> Self {
+    fn of(message: &'a Message, mut ids: Option<&mut Ids<'a>>, thoughts: Thoughts) -> Self {
         let parts: Vec<_> = message.content.iter().filter_map(PartOut::of).collect();
         let content = match parts.as_slice() {
             [] if message.tool_calls.is_empty() => Content::Text(""),
@@ -292,12 +298,37 @@ impl<'a> MessageOut<'a> {
             function: Called { name: &call.name, arguments: &call.arguments },
         };
         let tool_calls = message.tool_calls.iter().map(call).collect();
-        Self { role: message.role.as_str(), content, name: message.name.as_deref(), tool_call_id, tool_calls }
+        let reasoning = || {
+            message.content.iter().filter_map(|part| match part {
+                Part::Reasoning(thought) => Some(thought),
+                _ => None,
+            })
+        };
+        let (reasoning_content, reasoning_details) = match thoughts {
+            Thoughts::None | Thoughts::Unknown => (None, None),
+            Thoughts::Text => (text_of(reasoning()), None),
+            Thoughts::Details => (None, reasoning_details(reasoning())),
+        };
+        Self {
+            role: message.role.as_str(),
+            content,
+            name: message.name.as_deref(),
+            tool_call_id,
+            tool_calls,
+            reasoning_content,
+            reasoning_details,
+        }
     }
 }
 
+/// What people were shown of the thoughts; none if that is nothing.
+fn text_of<'a>(thoughts: impl Iterator<Item = &'a Reasoning>) -> Option<String> {
+    let text: String = thoughts.map(|thought| thought.text.as_str()).collect();
+    (!text.is_empty()).then_some(text)
+}
+
 impl<'a> PartOut<'a> {
-    /// None for a thought: this dialect has no place for those of other turns.
+    /// None for a thought, which is no content here.
     fn of(part: &'a Part) -> Option<Self> {
         Some(match part {
             Part::Text(text) => Self::Text { kind: "text", text },
@@ -397,12 +428,46 @@ mod tests {
             });
             pairs.collect()
         };
-        assert_eq!(sent(Flavor::Compatible), ids);
+        assert_eq!(sent(Flavor::Compatible(Thoughts::Unknown)), ids);
         let mut sent = sent(Flavor::OpenAi);
         assert_eq!(sent[0], "call_1");
         assert!(sent.iter().all(|id| crate::ids::is_word(id, MAX_CALL_ID)), "{sent:?}");
         sent.sort_unstable();
         assert!(sent.is_sorted_by(|a, b| a < b), "{sent:?}");
+    }
+
+    #[test]
+    fn a_thought_goes_where_a_host_has_a_place_for_it() {
+        let signature = crate::call::Signature {
+            origin: crate::call::Origin::Anthropic,
+            data: "S".into(),
+            encrypted: false,
+            tool_call: None,
+        };
+        let mut asks = Message::text(Role::Assistant, "");
+        asks.content = [("Hm", None), (".", Some(signature))]
+            .map(|(text, signature)| Part::Reasoning(Reasoning { text: text.into(), signature }))
+            .into();
+        asks.tool_calls.push(ToolCall { id: "c".into(), name: "f".into(), arguments: "{}".into() });
+        let call = Call { messages: vec![asks], ..Call::default() };
+        let sent = |kind| {
+            let body = crate::provider::kind(kind).unwrap().codec.chat(&call, "m").unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let message = &body["messages"][0];
+            (message["reasoning_content"].clone(), message["reasoning_details"].clone())
+        };
+        let none = serde_json::Value::Null;
+        for kind in ["openai", "groq", "mistral", "openai-compatible"] {
+            assert_eq!(sent(kind), (none.clone(), none.clone()), "{kind}");
+        }
+        for kind in ["deepseek", "vllm"] {
+            assert_eq!(sent(kind), ("Hm.".into(), none.clone()), "{kind}");
+        }
+        let details = serde_json::json!([
+            {"type": "reasoning.text", "text": "Hm", "index": 0},
+            {"type": "reasoning.text", "text": ".", "signature": "S", "format": "anthropic-claude-v1", "index": 1},
+        ]);
+        assert_eq!(sent("openrouter"), (none, details));
     }
 
     #[test]
