@@ -50,7 +50,7 @@ impl Codec for Chat {
     }
 
     fn chat(&self, call: &Call, model: &str) -> Result<Bytes, Uncarried> {
-        openai::carries(call)?;
+        openai::carries(call, self.0)?;
         Ok(openai::encode(call, model, self.0, true))
     }
 

@@ -19,12 +19,15 @@ use crate::provider::Uncarried;
 ///
 /// # Errors
 /// The first member that has none.
-pub fn carries(call: &Call) -> Result<(), Uncarried> {
+pub fn carries(call: &Call, flavor: Flavor) -> Result<(), Uncarried> {
     if let Some(member) = call.uncarried.first() {
         return Err(Uncarried::new(member.clone()));
     }
     if let Some(member) = without_member(&call.parameters) {
         return Err(Uncarried::new(member));
+    }
+    if flavor == Flavor::OpenAi && call.parameters.stop.len() > MAX_STOPS {
+        return Err(Uncarried::new("stop"));
     }
     let parts =
         call.messages.iter().flat_map(|message| message.content.iter().map(|part| (message.role, part)));
@@ -33,6 +36,9 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
         None => Ok(()),
     }
 }
+
+/// Texts that end an answer: OpenAI takes no more.
+const MAX_STOPS: usize = 4;
 
 /// A parameter that is set, and that this dialect has no member for.
 pub(super) const fn without_member(parameters: &Parameters) -> Option<&'static str> {
@@ -102,7 +108,7 @@ pub(super) fn parameter_members(parameters: &Parameters, flavor: Flavor) -> Vec<
     let p = parameters;
     let stop = Some(&p.stop).filter(|stop| !stop.is_empty());
     let format = p.response_format.as_ref().map(FormatOut::from);
-    let effort = p.reasoning_effort.as_deref().or_else(|| p.reasoning_budget.map(effort));
+    let effort = p.reasoning_effort.as_deref().or_else(|| p.reasoning_budget.and_then(effort));
     let members = [
         value(flavor.max_tokens(), p.max_tokens),
         value("temperature", p.temperature),
@@ -121,13 +127,14 @@ pub(super) fn parameter_members(parameters: &Parameters, flavor: Flavor) -> Vec<
 }
 
 /// The word for a budget of tokens, by the table with which Google serves this dialect
-/// (<https://ai.google.dev/gemini-api/docs/openai>, thinking): 1,024 tokens are low, 8,192 medium.
-const fn effort(budget: u64) -> &'static str {
+/// (<https://ai.google.dev/gemini-api/docs/openai>, thinking): 1,024 tokens are low, 8,192 medium. No budget is the default
+/// of the dialect it comes from, and here a word that models without thoughts refuse: it is left unsaid.
+const fn effort(budget: u64) -> Option<&'static str> {
     match budget {
-        0 => "none",
-        1..=1024 => "low",
-        1025..=8192 => "medium",
-        _ => "high",
+        0 => None,
+        1..=1024 => Some("low"),
+        1025..=8192 => Some("medium"),
+        _ => Some("high"),
     }
 }
 
@@ -285,6 +292,7 @@ impl<'a> MessageOut<'a> {
     fn of(message: &'a Message, mut ids: Option<&mut Ids<'a>>, thoughts: Thoughts) -> Self {
         let parts: Vec<_> = message.content.iter().filter_map(PartOut::of).collect();
         let content = match parts.as_slice() {
+            _ if message.fails_silently() => Content::Text(Message::TOOL_FAILED),
             [] if message.tool_calls.is_empty() => Content::Text(""),
             [] => Content::Null,
             [PartOut::Text { text, .. }] => Content::Text(text),
@@ -399,12 +407,43 @@ mod tests {
             encoded(&Call { parameters, ..Call::default() })["reasoning_effort"].clone()
         };
         for (budget, word) in
-            [(0, "none"), (1, "low"), (1024, "low"), (1025, "medium"), (8192, "medium"), (8193, "high")]
+            [(1, "low"), (1024, "low"), (1025, "medium"), (8192, "medium"), (8193, "high")]
         {
             assert_eq!(effort(None, Some(budget)), word);
         }
         assert_eq!(effort(Some("minimal"), Some(9000)), "minimal");
         assert!(effort(None, None).is_null());
+        assert!(effort(None, Some(0)).is_null());
+        assert_eq!(effort(Some("none"), None), "none");
+    }
+
+    #[test]
+    fn openai_takes_four_stop_texts() {
+        let stop = |texts| Call {
+            parameters: Parameters { stop: vec!["x".to_owned(); texts], ..Parameters::default() },
+            ..Call::default()
+        };
+        let compatible = Flavor::Compatible(Thoughts::None);
+        assert_eq!(carries(&stop(4), Flavor::OpenAi), Ok(()));
+        assert_eq!(carries(&stop(5), Flavor::OpenAi), Err(Uncarried::new("stop")));
+        assert_eq!(carries(&stop(5), compatible), Ok(()));
+    }
+
+    #[test]
+    fn a_tool_that_failed_without_a_word_is_said_to_have_failed() {
+        let content = |content: &str, tool_failed| {
+            let answer = Message { tool_failed, ..Message::text(Role::Tool, content) };
+            let call = Call { messages: vec![answer.clone()], ..Call::default() };
+            let mut empty = answer;
+            empty.content.retain(|part| *part != Part::Text(String::new()));
+            let without = encoded(&Call { messages: vec![empty], ..Call::default() });
+            let with = encoded(&call)["messages"][0]["content"].clone();
+            assert_eq!(without["messages"][0]["content"], with);
+            with
+        };
+        assert_eq!(content("", true), "The tool failed.");
+        assert_eq!(content("no such city", true), "no such city");
+        assert_eq!(content("", false), "");
     }
 
     #[test]
@@ -475,7 +514,7 @@ mod tests {
         let mut message = Message::text(Role::Assistant, "Hi");
         message.content.insert(0, Part::Reasoning(Reasoning { text: "Hm".into(), signature: None }));
         let call = Call { messages: vec![message.clone()], ..Call::default() };
-        assert_eq!(carries(&call), Ok(()));
+        assert_eq!(carries(&call, Flavor::OpenAi), Ok(()));
         assert_eq!(encoded(&call)["messages"][0], serde_json::json!({"role": "assistant", "content": "Hi"}));
         message.content.truncate(1);
         assert_eq!(
@@ -489,7 +528,7 @@ mod tests {
         let named = |role, part| {
             let message = Message { content: vec![part], ..Message::text(role, "") };
             let call = Call { messages: vec![message], ..Call::default() };
-            carries(&call).err().map(|uncarried| uncarried.member().to_owned())
+            carries(&call, Flavor::OpenAi).err().map(|uncarried| uncarried.member().to_owned())
         };
         let image = || Part::Image { url: "https://x/y.png".into(), detail: None };
         let file = |url: &str| Part::File { url: url.into(), name: None };
