@@ -72,8 +72,11 @@ pub fn encode(call: &Call, model: &str, flavor: Flavor, want_usage: bool) -> Byt
         // What ids they take is unknown, so they get their own back.
         Flavor::Compatible(_) => None,
     };
-    let messages: Vec<_> =
-        call.messages.iter().map(|message| MessageOut::of(message, ids.as_mut(), flavor.thoughts())).collect();
+    let messages: Vec<_> = call
+        .messages
+        .iter()
+        .map(|message| MessageOut::of(message, ids.as_mut(), flavor.thoughts()))
+        .collect();
     write_json(&mut out, &messages);
     if !call.tools.is_empty() {
         write_member(&mut out, "tools", &call.tools.iter().map(ToolOut::from).collect::<Vec<_>>());
@@ -406,8 +409,7 @@ mod tests {
             let parameters = Parameters { reasoning_effort, reasoning_budget, ..Parameters::default() };
             encoded(&Call { parameters, ..Call::default() })["reasoning_effort"].clone()
         };
-        for (budget, word) in
-            [(1, "low"), (1024, "low"), (1025, "medium"), (8192, "medium"), (8193, "high")]
+        for (budget, word) in [(1, "low"), (1024, "low"), (1025, "medium"), (8192, "medium"), (8193, "high")]
         {
             assert_eq!(effort(None, Some(budget)), word);
         }

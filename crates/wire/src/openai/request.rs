@@ -17,9 +17,9 @@ use crate::call::{Message, Parameters, Role};
 use crate::dialect::Refused;
 use crate::dialect::check::{Seen, each_text};
 use crate::json::{Edit, Fault, Scanner, Span, escaped, members, splice, write_str};
-use crate::openai::{Flavor, Thoughts};
 use crate::openai::encode::{parameter_members, without_member};
 use crate::openai::reasoning::without_foreign;
+use crate::openai::{Flavor, Thoughts};
 use crate::provider::Uncarried;
 use parse::Member;
 

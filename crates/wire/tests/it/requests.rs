@@ -48,7 +48,12 @@ fn requests_mean_what_they_always_meant() {
         writeln!(out, "upstream: {}", text(&upstream)).unwrap();
         let call = request.to_call().unwrap();
         writeln!(out, "uncarried: {:?}", call.uncarried).unwrap();
-        writeln!(out, "encoded: {}", text(&openai::encode(&call, "m", Flavor::Compatible(Thoughts::Unknown), true))).unwrap();
+        writeln!(
+            out,
+            "encoded: {}",
+            text(&openai::encode(&call, "m", Flavor::Compatible(Thoughts::Unknown), true))
+        )
+        .unwrap();
         out
     });
 }
@@ -135,7 +140,8 @@ fn an_agent_adds_its_prompt_and_what_the_caller_left_open() {
     for (name, body) in files("openai/requests") {
         let before: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let request = ChatRequest::parse(body).unwrap().with_agent(prompt, &defaults);
-        for (flavor, limit) in [(Flavor::OpenAi, "max_completion_tokens"), (Flavor::Compatible(Thoughts::Unknown), "max_tokens")]
+        for (flavor, limit) in
+            [(Flavor::OpenAi, "max_completion_tokens"), (Flavor::Compatible(Thoughts::Unknown), "max_tokens")]
         {
             let upstream = request.for_upstream(request.model(), flavor, false);
             let mut after: serde_json::Value = serde_json::from_slice(&upstream).unwrap();

@@ -98,8 +98,8 @@ impl AnswerWriter {
     /// Appends what `event` says, its usage and its end apart.
     ///
     /// # Errors
-    /// If the pieces of tool calls come in an order that cannot be told, or a call begins without a name. Nothing
-    /// can be written after that but an error.
+    /// If the pieces of tool calls come in an order that cannot be told, a call begins without a name, or there is
+    /// content that has no place here. Nothing can be written after that but an error.
     pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) -> Result<(), Malformed> {
         self.begin(out, &event.usage.unwrap_or_default());
         event
@@ -129,6 +129,9 @@ impl AnswerWriter {
     }
 
     fn choice(&mut self, out: &mut BytesMut, choice: &Choice<'_>) -> Result<(), Malformed> {
+        if choice.opaque {
+            return Err(Malformed::NO_PLACE);
+        }
         if !choice.reasoning.is_empty() {
             self.say(out, Open::Thinking, choice.reasoning)?;
         }

@@ -53,7 +53,8 @@ fn every_host_is_sent_the_thoughts_that_it_takes_and_nobody_elses_seals() {
         let body = crate::provider::kind(kind).unwrap().codec.pass(&request, "m").unwrap();
         String::from_utf8(body.to_vec()).unwrap()
     };
-    for kind in ["openai", "azure", "groq", "mistral", "cerebras", "nvidia", "perplexity", "together", "xai"] {
+    for kind in ["openai", "azure", "groq", "mistral", "cerebras", "nvidia", "perplexity", "together", "xai"]
+    {
         assert_eq!(upstream(&all, kind), with(""), "{kind}");
     }
     for kind in ["deepseek", "fireworks", "vllm", "llama-cpp", "lm-studio"] {
