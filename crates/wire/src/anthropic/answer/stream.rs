@@ -12,7 +12,7 @@ use crate::anthropic::answer::{sealed, stop_reason, write_end, write_head, write
 use crate::anthropic::foreign::UNSIGNED;
 use crate::dialect::{Head, tool_call_id};
 use crate::event::{Choice, Event, Malformed, Signature, ToolFragment};
-use crate::json::Text;
+use crate::json::{Spelled, Text};
 
 /// Bytes that may wait for their turn.
 const MAX_WAITING: usize = 1 << 20;
@@ -65,9 +65,9 @@ struct Call {
 /// A block that is not begun yet.
 #[derive(Debug)]
 enum Waiting {
-    Text(String),
+    Text(Spelled),
     Thinking {
-        text: String,
+        text: Spelled,
         seal: Option<Box<str>>,
     },
     Redacted(Box<str>),
@@ -75,7 +75,7 @@ enum Waiting {
         /// The place among the calls.
         at: usize,
         name: Box<str>,
-        arguments: String,
+        arguments: Spelled,
     },
 }
 
@@ -165,15 +165,14 @@ impl AnswerWriter {
             return Ok(());
         }
         match (kind, self.row.back_mut()) {
-            (Open::Text, Some(Waiting::Text(waiting))) => text.append_to(waiting),
+            (Open::Text, Some(Waiting::Text(waiting))) => waiting.push(text),
             (Open::Thinking, Some(Waiting::Thinking { text: waiting, seal: None })) => {
-                text.append_to(waiting);
+                waiting.push(text);
             }
             (Open::Thinking, _) => {
-                let text = text.decode().into_owned();
-                self.row.push_back(Waiting::Thinking { text, seal: None });
+                self.row.push_back(Waiting::Thinking { text: text.into(), seal: None });
             }
-            _ => self.row.push_back(Waiting::Text(text.decode().into_owned())),
+            _ => self.row.push_back(Waiting::Text(text.into())),
         }
         self.wait(text.len())
     }
@@ -203,7 +202,7 @@ impl AnswerWriter {
                 _ if signature.encrypted => self.row.push_back(Waiting::Redacted((&*seal).into())),
                 _ => {
                     let seal = Some((&*seal).into());
-                    self.row.push_back(Waiting::Thinking { text: String::new(), seal });
+                    self.row.push_back(Waiting::Thinking { text: Spelled::default(), seal });
                 }
             }
             return self.wait(seal.len());
@@ -240,7 +239,7 @@ impl AnswerWriter {
             _ => None,
         });
         match waiting.next() {
-            Some(arguments) => fragment.arguments.append_to(arguments),
+            Some(arguments) => arguments.push(fragment.arguments),
             None => return Err(UNTELLABLE),
         }
         self.wait(fragment.arguments.len())
@@ -261,8 +260,8 @@ impl AnswerWriter {
         self.calls.push(Call { index: fragment.index, id, arguments, over: false });
         let name = fragment.name.decode();
         if must_wait {
-            let arguments = fragment.arguments.decode().into_owned();
-            let cost = name.len() + arguments.len();
+            let cost = name.len() + fragment.arguments.len();
+            let arguments = fragment.arguments.into();
             self.row.push_back(Waiting::Call { at, name: name.into(), arguments });
             return self.wait(cost);
         }
@@ -320,12 +319,12 @@ impl AnswerWriter {
         match block {
             Waiting::Text(text) => {
                 self.start_said(out, Open::Text);
-                self.blocks.delta(out, Delta::Text, Text::plain(&text));
+                self.blocks.delta(out, Delta::Text, text.text());
             }
             Waiting::Thinking { text, seal } => {
                 self.start_said(out, Open::Thinking);
-                if !text.is_empty() {
-                    self.blocks.delta(out, Delta::Thinking, Text::plain(&text));
+                if !text.text().is_empty() {
+                    self.blocks.delta(out, Delta::Thinking, text.text());
                 }
                 if let Some(seal) = seal {
                     self.end_signed(out, &seal);
@@ -334,8 +333,8 @@ impl AnswerWriter {
             Waiting::Redacted(seal) => self.blocks.redacted(out, &seal),
             Waiting::Call { at, name, arguments } => {
                 self.start_call(out, at, &name);
-                if !arguments.is_empty() {
-                    self.blocks.delta(out, Delta::Json, Text::plain(&arguments));
+                if !arguments.text().is_empty() {
+                    self.blocks.delta(out, Delta::Json, arguments.text());
                 }
             }
         }
