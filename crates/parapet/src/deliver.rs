@@ -23,8 +23,9 @@ use crate::edge::answer::{self, Answer, JSON};
 use crate::edge::body::Body;
 use crate::pipeline::Completed;
 use crate::provider::answer::Streamed;
+use crate::provider::failure::Fault;
 use crate::provider::{Attempted, Whole};
-use crate::refusal::Refusal;
+use crate::refusal::{Kind, Refusal};
 use crate::reply::Reply;
 use crate::screening::{OutputLength, pass_choices};
 use crate::telemetry::metrics::TypeLabels;
@@ -99,7 +100,19 @@ async fn whole(
             written.body
         }
         _ => {
-            let body = in_callers_words(app, &call, &completed, answered.body, &usage)?;
+            let body = match in_callers_words(app, &call, &completed, answered.body, &usage) {
+                Ok(body) => body,
+                Err(refusal) => {
+                    // The provider was paid for it all the same.
+                    let failed = Settlement {
+                        outcome: Outcome::UpstreamError,
+                        code: Some(Fault::Malformed.as_str()),
+                        ..settlement
+                    };
+                    app.timed("settle", completed.reservation.settle(failed)).await?;
+                    return Err(refusal);
+                }
+            };
             app.timed("settle", completed.reservation.settle(settlement)).await?;
             body
         }
@@ -215,14 +228,21 @@ fn in_callers_words(
     let told = |choices: Vec<Choice<'_>>, _cut: bool| {
         dialect.answer(&head, &event::Answer { choices, usage: None, error: None }, usage)
     };
-    Ok(match limit {
+    let written = match limit {
         None => told(read.choices, false),
         Some(limit) => pass_choices(&mut OutputLength::new(limit), read.choices, told),
-    })
+    };
+    written.map_err(untold)
 }
 
 fn misread(malformed: Malformed) -> Refusal {
     Refusal::internal(malformed.to_string())
+}
+
+/// The provider said something that the caller's dialect has no place for.
+fn untold(malformed: Malformed) -> Refusal {
+    Refusal::new(Kind::Upstream, "upstream_error", "the provider's answer was malformed")
+        .because(malformed.to_string())
 }
 
 /// An agent's answer in the chat dialect of its provider: too long a text is cut, everything else stays as it came. A
@@ -244,7 +264,7 @@ fn shortened(body: Bytes, limit: usize, usage: &Usage) -> Result<Bytes, Refusal>
     let told = |choices: Vec<Choice<'_>>, _cut: bool| {
         wire::openai::answer(&head.head(), &event::Answer { choices, usage: None, error: None }, usage)
     };
-    Ok(pass_choices(&mut OutputLength::new(limit), read.choices, told))
+    pass_choices(&mut OutputLength::new(limit), read.choices, told).map_err(untold)
 }
 
 /// What an answer of the chat dialect, or each chunk of one, says about itself.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
@@ -132,10 +132,20 @@ impl Call {
 }
 
 impl Message {
+    /// What stands for the content of a message that [fails silently](Self::fails_silently).
+    pub(crate) const TOOL_FAILED: &'static str = "The tool failed.";
+
     #[must_use]
     pub fn text(role: Role, text: impl Into<String>) -> Self {
         let content = vec![Part::Text(text.into())];
         Self { role, content, tool_calls: Vec::new(), tool_call_id: None, tool_failed: false, name: None }
+    }
+
+    /// A tool failed and does not say how: where only the content can say that it did, nothing does.
+    #[must_use]
+    pub(crate) fn fails_silently(&self) -> bool {
+        let silent = |part: &Part| matches!(part, Part::Text(text) if text.trim().is_empty());
+        self.tool_failed && self.content.iter().all(silent)
     }
 
     /// Its text parts, joined.
@@ -335,7 +345,7 @@ pub enum ResponseFormat {
 }
 
 /// JSON text that is carried and not looked into. Equal if spelled equally.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Json(Box<RawValue>);
 
 impl Json {

@@ -80,8 +80,10 @@ impl Dialect {
     }
 
     /// A unary answer.
-    #[must_use]
-    pub fn answer(self, head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Bytes {
+    ///
+    /// # Errors
+    /// If the dialect cannot tell it.
+    pub fn answer(self, head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Result<Bytes, Malformed> {
         match self {
             Self::Chat => openai::answer(head, answer, usage),
             Self::Messages => anthropic::answer(head, answer, usage),

@@ -81,8 +81,11 @@ pub struct Choice<'a> {
     /// Seals the reasoning so far, or is a thought that cannot be read.
     pub signature: Option<Signature<'a>>,
     pub tools: Vec<ToolFragment<'a>>,
-    /// There is content that has no text here: audio, content parts.
+    /// There is content of the answer that has no text here: a picture, audio. Whoever writes the answer anew has to fail.
     pub opaque: bool,
+    /// There is something beside the answer that has no text here: what the provider did itself, with tools of its own,
+    /// or a thought that is no text. The answer is whole without.
+    pub aside: bool,
     /// The provider says that the model failed here.
     pub failed: bool,
     pub finish: Option<FinishReason>,
@@ -97,6 +100,7 @@ impl Choice<'_> {
             || !self.tools.is_empty()
             || self.signature.is_some()
             || self.opaque
+            || self.aside
     }
 
     /// Bytes of everything the model wrote here, for an estimate where no usage is reported.
@@ -175,6 +179,9 @@ pub struct Malformed {
 }
 
 impl Malformed {
+    /// Of an answer that is to be told in another dialect.
+    pub(crate) const NO_PLACE: Self = Self::new("content that this dialect has no place for");
+
     pub(crate) const fn new(what: &'static str) -> Self {
         Self { what, offset: None }
     }

@@ -7,6 +7,7 @@ use domain::FinishReason;
 use crate::call::{Reasoning, Signature, ToolCall};
 use crate::dialect::tool_call_id;
 use crate::event::{Choice, ToolFragment};
+use crate::json::Seam;
 
 /// A choice as far as it has been heard.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +20,18 @@ pub struct Gathered {
     pub tool_calls: Vec<ToolCall>,
     /// Where in `tool_calls` the call of an index stands: providers begin to count where they like.
     places: BTreeMap<u32, usize>,
+    seams: Seams,
     pub finish: Option<FinishReason>,
+}
+
+/// Where the next pieces of the texts go on.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Seams {
+    text: Seam,
+    refusal: Seam,
+    thought: Seam,
+    /// Of the arguments of the calls, in their order.
+    arguments: Vec<Seam>,
 }
 
 impl Gathered {
@@ -37,10 +49,12 @@ impl Gathered {
 
     /// The next piece.
     pub fn add(&mut self, choice: &Choice<'_>) {
-        choice.text.append_to(&mut self.text);
-        choice.refusal.append_to(&mut self.refusal);
+        self.seams.text.append(choice.text, &mut self.text);
+        self.seams.refusal.append(choice.refusal, &mut self.refusal);
         if !choice.reasoning.is_empty() {
-            choice.reasoning.append_to(&mut self.thought().text);
+            let mut seam = self.seams.thought;
+            seam.append(choice.reasoning, &mut self.thought().text);
+            self.seams.thought = seam;
         }
         for fragment in &choice.tools {
             self.fragment(fragment);
@@ -79,9 +93,12 @@ impl Gathered {
             };
             let name = fragment.name.decode().into_owned();
             self.tool_calls.push(ToolCall { id, name, arguments: String::new() });
+            self.seams.arguments.push(Seam::default());
         }
-        if let Some(call) = self.tool_calls.get_mut(place) {
-            fragment.arguments.append_to(&mut call.arguments);
+        if let (Some(call), Some(seam)) =
+            (self.tool_calls.get_mut(place), self.seams.arguments.get_mut(place))
+        {
+            seam.append(fragment.arguments, &mut call.arguments);
         }
     }
 }
@@ -139,6 +156,21 @@ mod tests {
             .map(|thought| thought.signature.as_ref().unwrap().tool_call.as_deref())
             .collect();
         assert_eq!(owners, [Some("a"), Some("b"), None]);
+    }
+
+    #[test]
+    fn a_character_that_is_cut_in_two_is_whole_again() {
+        let mut gathered = Gathered::new("chatcmpl-7".to_owned());
+        for half in [r#""\ud83c""#, r#""\udf89""#] {
+            let half = crate::json::Scanner::new(half.as_bytes()).unwrap().string().unwrap();
+            let tools = vec![
+                ToolFragment { arguments: half, ..fragment(0, "", "look", "") },
+                ToolFragment { arguments: half, ..fragment(1, "", "see", "") },
+            ];
+            gathered.add(&Choice { text: half, refusal: half, reasoning: half, tools, ..Choice::default() });
+        }
+        assert_eq!([&*gathered.text, &*gathered.refusal, &*gathered.reasoning[0].text], ["🎉"; 3]);
+        assert!(gathered.tool_calls.iter().all(|call| call.arguments == "🎉"));
     }
 
     #[test]

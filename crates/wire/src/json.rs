@@ -17,5 +17,6 @@ pub use scan::{Fault, FaultKind, MAX_DEPTH, Span, check, members};
 pub(crate) use scan::{Kind, Scanner};
 pub use splice::{Edit, splice};
 pub use text::Text;
+pub(crate) use text::{Seam, Spelled};
 pub use write::write_str;
 pub(crate) use write::{escaped, write_display, write_json};

@@ -24,7 +24,7 @@ mod stream;
 mod usage;
 
 pub use answer::{AnswerWriter, DONE, answer, write_usage_chunk};
-pub use codec::{COMPATIBLE, OPENAI};
+pub use codec::{COMPATIBLE, OPENAI, OPENROUTER, WITH_THOUGHTS, WITHOUT_THOUGHTS};
 pub use embedding::{EmbeddingRequest, embeddings};
 pub use encode::{carries, encode};
 pub use error::{write_error, write_error_event};
@@ -41,20 +41,41 @@ pub(crate) use usage::count;
 /// Bytes of the longest id of a tool call that OpenAI takes, in requests.
 pub(crate) const MAX_CALL_ID: usize = 40;
 
-/// How a provider's version of the dialect differs where we write members of our own accord.
+/// How a provider's version of the dialect differs where it matters to what we send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavor {
     /// OpenAI itself: the limit of an answer is `max_completion_tokens`; its reasoning models refuse `max_tokens`.
+    /// It takes no thoughts.
     OpenAi,
     /// Everybody else: many know only `max_tokens`.
-    Compatible,
+    Compatible(Thoughts),
+}
+
+/// Which thoughts of earlier messages a provider takes, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Thoughts {
+    /// None: it refuses such members, or has no use for them.
+    None,
+    /// Their text, as `reasoning_content`. DeepSeek insists on it in a turn that calls tools.
+    Text,
+    /// OpenRouter's `reasoning_details`, which is its own convention; it hands them to whom they belong.
+    Details,
+    /// A host that we know nothing of gets what the caller says, but for what another provider sealed.
+    Unknown,
 }
 
 impl Flavor {
     const fn max_tokens(self) -> &'static str {
         match self {
             Self::OpenAi => "max_completion_tokens",
-            Self::Compatible => "max_tokens",
+            Self::Compatible(_) => "max_tokens",
+        }
+    }
+
+    const fn thoughts(self) -> Thoughts {
+        match self {
+            Self::OpenAi => Thoughts::None,
+            Self::Compatible(thoughts) => thoughts,
         }
     }
 }

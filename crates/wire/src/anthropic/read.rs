@@ -200,7 +200,7 @@ impl Said {
             }
             Known::RedactedThinking => choice.signature = signature(block.data, true),
             Known::ToolUse => choice.tools.push(self.tool(block)?),
-            _ => choice.opaque = true,
+            _ => choice.aside = true,
         }
         Ok(choice.has_content().then_some(choice))
     }
@@ -352,7 +352,7 @@ mod tests {
         );
         let answer = answer(body.as_bytes()).unwrap();
         assert_eq!(answer.choices.len(), 4);
-        assert!(answer.choices[2].opaque);
+        assert!(answer.choices[2].aside);
     }
 
     #[test]

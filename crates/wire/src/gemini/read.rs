@@ -216,8 +216,10 @@ impl<'a> Response<'a> {
             *calls += 1;
             self.push(scanner, Choice { tools, ..Choice::default() })?;
         }
-        if part.opaque && part.text.is_empty() && part.call.is_none() {
-            self.push(scanner, Choice { opaque: true, ..Choice::default() })?;
+        // Drafts of a picture are thoughts.
+        let (opaque, aside) = (part.media && !part.thought, part.aside || part.media && part.thought);
+        if opaque || aside && part.text.is_empty() && part.call.is_none() {
+            self.push(scanner, Choice { opaque, aside: !opaque, ..Choice::default() })?;
         }
         if !part.signature.is_empty() {
             // On a thought it is a seal. Anywhere else it is the thoughts themselves, encrypted.
@@ -243,8 +245,10 @@ struct Part<'a> {
     thought: bool,
     call: Option<ToolFragment<'a>>,
     signature: Text<'a>,
-    /// There is something else in it: a picture, code that was run, a call of the provider's own tools.
-    opaque: bool,
+    /// A picture, sound, a file.
+    media: bool,
+    /// There is something else in it: code that was run, a call of the provider's own tools, remarks.
+    aside: bool,
 }
 
 impl<'a> Part<'a> {
@@ -263,9 +267,11 @@ impl<'a> Part<'a> {
                 "functionCall" => part.call = Some(function_call(scanner)?),
                 // Remarks about the part.
                 "partMetadata" | "videoMetadata" | "mediaResolution" => drop(scanner.skip()?),
-                _ => {
+                name => {
                     scanner.skip()?;
-                    part.opaque = true;
+                    let media = matches!(name, "inlineData" | "fileData");
+                    part.media |= media;
+                    part.aside |= !media;
                 }
             }
         }
@@ -354,6 +360,20 @@ mod tests {
         let body = format!(r#"{{"candidates":[{{"finishReason":"{reason}","index":0}}]}}"#);
         let answer = answer(body.as_bytes()).unwrap();
         (answer.finish(0), answer.error.map(|error| error.kind))
+    }
+
+    #[test]
+    fn a_picture_is_content_and_what_was_done_on_the_way_is_not() {
+        let marks = |part: &str| {
+            let choices = parts(part).unwrap();
+            (choices[0].opaque, choices[0].aside)
+        };
+        let picture = r#""inlineData":{"mimeType":"image/png","data":"AA=="}"#;
+        assert_eq!(marks(&format!("{{{picture}}}")), (true, false));
+        assert_eq!(marks(r#"{"fileData":{"fileUri":"https://x/y.png"}}"#), (true, false));
+        assert_eq!(marks(&format!(r#"{{{picture},"thought":true}}"#)), (false, true));
+        assert_eq!(marks(r#"{"executableCode":{"language":"PYTHON","code":"1"}}"#), (false, true));
+        assert_eq!(marks(r#"{"toolCall":{"id":"1","toolType":"GOOGLE_MAPS"}}"#), (false, true));
     }
 
     #[test]

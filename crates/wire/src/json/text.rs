@@ -81,6 +81,14 @@ impl<'a> Text<'a> {
         see(rest);
     }
 
+    /// The high surrogate that its last escape is.
+    fn high_at_the_end(self) -> Option<u32> {
+        let (before, escape) = self.raw.split_at_checked(self.raw.len().checked_sub(6)?)?;
+        let slashes = before.bytes().rev().take_while(|byte| *byte == b'\\').count();
+        let (unit, _) = hex4(escape.strip_prefix("\\u")?);
+        unit.filter(|unit| self.escaped() && slashes % 2 == 0 && (0xd800..=0xdbff).contains(unit))
+    }
+
     /// Appends a quoted JSON string. What was one is copied as it stood.
     pub(crate) fn write_to(self, out: &mut BytesMut) {
         out.reserve(self.raw.len() + 2);
@@ -107,6 +115,59 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn is(self, name: &str) -> bool {
         if self.escaped() { self.decode() == name } else { self.raw == name }
+    }
+}
+
+/// Puts the pieces of one text together where they are decoded. Providers cut texts anywhere, also between the two escapes
+/// of a surrogate pair; it remembers the half at the end of the last piece.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seam {
+    high: Option<u32>,
+}
+
+impl Seam {
+    /// Appends the next piece to `out`, which is what the pieces so far became.
+    pub(crate) fn append(&mut self, piece: Text<'_>, out: &mut String) {
+        if piece.is_empty() {
+            return;
+        }
+        let mut rest = piece;
+        if let Some(high) = self.high.take()
+            && piece.escaped()
+            && let Some(escape) = piece.raw.strip_prefix("\\u")
+            && let (Some(low), after) = hex4(escape)
+            && let Some(character) = paired(high, low)
+            && out.ends_with(char::REPLACEMENT_CHARACTER)
+        {
+            out.pop();
+            out.push(character);
+            rest = Text { raw: after, form: Form::Escaped };
+        }
+        rest.append_to(out);
+        self.high = rest.high_at_the_end();
+    }
+}
+
+/// Pieces of one text that wait to be written, as they are spelled inside a JSON string.
+#[derive(Debug, Default)]
+pub(crate) struct Spelled(BytesMut);
+
+impl Spelled {
+    pub(crate) fn push(&mut self, piece: Text<'_>) {
+        piece.write_inside(&mut self.0);
+    }
+
+    pub(crate) fn text(&self) -> Text<'_> {
+        // Every piece was UTF-8.
+        Text::new(std::str::from_utf8(&self.0).unwrap_or_default(), true)
+    }
+}
+
+impl From<Text<'_>> for Spelled {
+    fn from(text: Text<'_>) -> Self {
+        let mut spelled = Self::default();
+        spelled.push(text);
+        spelled
     }
 }
 
@@ -169,13 +230,23 @@ fn unescape_unicode(rest: &str) -> (char, &str) {
     if let Some(character) = char::from_u32(unit) {
         return (character, after);
     }
-    if let (0xd800..=0xdbff, Some(second)) = (unit, after.strip_prefix("\\u"))
-        && let (Some(low @ 0xdc00..=0xdfff), after) = hex4(second)
-        && let Some(character) = char::from_u32(0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00))
+    if let Some(second) = after.strip_prefix("\\u")
+        && let (Some(low), after) = hex4(second)
+        && let Some(character) = paired(unit, low)
     {
         return (character, after);
     }
     (char::REPLACEMENT_CHARACTER, after)
+}
+
+/// The character that two surrogates are.
+fn paired(high: u32, low: u32) -> Option<char> {
+    match (high, low) {
+        (0xd800..=0xdbff, 0xdc00..=0xdfff) => {
+            char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+        }
+        _ => None,
+    }
 }
 
 fn hex4(text: &str) -> (Option<u32>, &str) {
@@ -190,7 +261,7 @@ mod tests {
     use bytes::BytesMut;
     use proptest::prelude::*;
 
-    use crate::json::{Scanner, Text};
+    use crate::json::{Scanner, Seam, Text};
 
     fn decoded(json: &str) -> String {
         Scanner::new(json.as_bytes()).unwrap().string().unwrap().decode().into_owned()
@@ -204,6 +275,24 @@ mod tests {
     #[test]
     fn unpaired_surrogates_become_replacement_characters_and_lose_nothing_else() {
         assert_eq!(decoded(r#""\ud83dx\ude00y\ud83d\u0041\ud83d""#), "\u{fffd}x\u{fffd}y\u{fffd}A\u{fffd}");
+    }
+
+    #[test]
+    fn a_pair_that_is_cut_in_two_is_still_one_character() {
+        let joined = |pieces: &[&str]| {
+            let (mut seam, mut out) = (Seam::default(), String::new());
+            for piece in pieces {
+                seam.append(Scanner::new(piece.as_bytes()).unwrap().string().unwrap(), &mut out);
+            }
+            out
+        };
+        assert_eq!(joined(&[r#""a\ud83c""#, r#""""#, r#""\udf89b""#]), "a🎉b");
+        assert_eq!(joined(&[r#""\ud83c\ud83c""#, r#""\udf89\ud83c""#, r#""\udf89""#]), "\u{fffd}🎉🎉");
+        assert_eq!(joined(&[r#""\ud83c""#, r#""x\udf89""#]), "\u{fffd}x\u{fffd}");
+        assert_eq!(joined(&[r#""\ud83c""#, r#""\ud83c""#]), "\u{fffd}\u{fffd}");
+        assert_eq!(joined(&[r#""\\ud83c""#, r#""\udf89""#]), "\\ud83c\u{fffd}");
+        assert_eq!(joined(&[r#""\\\ud83c""#, r#""\udf89""#]), "\\🎉");
+        assert_eq!(joined(&["\"\u{fffd}\"", r#""\udf89""#]), "\u{fffd}\u{fffd}");
     }
 
     #[test]

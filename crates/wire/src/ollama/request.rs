@@ -226,6 +226,10 @@ fn message_out<'a>(message: &'a Message, calls: &Calls<'a>) -> Result<MessageOut
     if role == "tool" {
         out.tool_name = calls.answered_by(message).map(|called| called.name).or(message.name.as_deref());
     }
+    if message.fails_silently() {
+        out.content = Message::TOOL_FAILED.into();
+        return Ok(out);
+    }
     for part in &message.content {
         match part {
             Part::Text(text) | Part::Refusal(text) => out.content += text.as_str(),
@@ -432,6 +436,17 @@ mod tests {
 
     fn result(id: &str, text: &str) -> Message {
         Message { tool_call_id: Some(id.into()), ..Message::text(Role::Tool, text) }
+    }
+
+    #[test]
+    fn a_tool_that_failed_without_a_word_is_said_to_have_failed() {
+        let content = |text, tool_failed| {
+            let messages = vec![Message { tool_failed, ..result("1", text) }];
+            body(&call(messages))["messages"][0]["content"].clone()
+        };
+        assert_eq!(content("", true), "The tool failed.");
+        assert_eq!(content("no such city", true), "no such city");
+        assert_eq!(content("", false), "");
     }
 
     #[test]

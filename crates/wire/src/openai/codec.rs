@@ -8,14 +8,19 @@ use crate::call::Call;
 use crate::dialect::{Dialect, Request};
 use crate::embedding::{Embedding, Embeddings};
 use crate::event::{Answer, Event, Malformed, UpstreamError};
-use crate::openai::{self, EmbeddingRequest, Flavor, embedding, models};
+use crate::openai::{self, EmbeddingRequest, Flavor, Thoughts, embedding, models};
 use crate::provider::{Codec, Operation, Place, Uncarried};
 use crate::sse::Frame;
 
 /// OpenAI itself.
 pub static OPENAI: Chat = Chat(Flavor::OpenAi);
-/// Everybody else who speaks its dialect.
-pub static COMPATIBLE: Chat = Chat(Flavor::Compatible);
+/// A host of its dialect that is not known by name.
+pub static COMPATIBLE: Chat = Chat(Flavor::Compatible(Thoughts::Unknown));
+/// A host that takes no thoughts of earlier messages.
+pub static WITHOUT_THOUGHTS: Chat = Chat(Flavor::Compatible(Thoughts::None));
+/// A host that takes their texts.
+pub static WITH_THOUGHTS: Chat = Chat(Flavor::Compatible(Thoughts::Text));
+pub static OPENROUTER: Chat = Chat(Flavor::Compatible(Thoughts::Details));
 
 /// A provider that speaks the chat completions dialect.
 #[derive(Debug)]
@@ -45,7 +50,7 @@ impl Codec for Chat {
     }
 
     fn chat(&self, call: &Call, model: &str) -> Result<Bytes, Uncarried> {
-        openai::carries(call)?;
+        openai::carries(call, self.0)?;
         Ok(openai::encode(call, model, self.0, true))
     }
 

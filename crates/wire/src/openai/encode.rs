@@ -6,18 +6,20 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::call::{Call, Message, Parameters, Part, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
+use crate::call::{
+    Call, Json, Message, Parameters, Part, Reasoning, ResponseFormat, Role, Tool, ToolCall, ToolChoice,
+};
 use crate::dialect::Dialect;
 use crate::ids::Ids;
 use crate::json::{write_json, write_str};
-use crate::openai::{Flavor, MAX_CALL_ID};
+use crate::openai::{Flavor, MAX_CALL_ID, Thoughts, reasoning_details};
 use crate::provider::Uncarried;
 
 /// Whether everything that `call` asks has a place in this dialect. Other providers' thoughts are no wish.
 ///
 /// # Errors
 /// The first member that has none.
-pub fn carries(call: &Call) -> Result<(), Uncarried> {
+pub fn carries(call: &Call, flavor: Flavor) -> Result<(), Uncarried> {
     if let Some(member) = call.uncarried.first() {
         return Err(Uncarried::new(member.clone()));
     }
@@ -27,6 +29,9 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
     if call.begins_answer() {
         return Err(Uncarried::new("messages"));
     }
+    if flavor == Flavor::OpenAi && call.parameters.stop.len() > MAX_STOPS {
+        return Err(Uncarried::new("stop"));
+    }
     let parts =
         call.messages.iter().flat_map(|message| message.content.iter().map(|part| (message.role, part)));
     match parts.filter_map(|(role, part)| without_place(role, part)).next() {
@@ -34,6 +39,9 @@ pub fn carries(call: &Call) -> Result<(), Uncarried> {
         None => Ok(()),
     }
 }
+
+/// Texts that end an answer: OpenAI takes no more.
+const MAX_STOPS: usize = 4;
 
 /// A parameter that is set, and that this dialect has no member for.
 pub(super) const fn without_member(parameters: &Parameters) -> Option<&'static str> {
@@ -65,10 +73,13 @@ pub fn encode(call: &Call, model: &str, flavor: Flavor, want_usage: bool) -> Byt
     let mut ids = match flavor {
         Flavor::OpenAi => Some(Ids::new(MAX_CALL_ID)),
         // What ids they take is unknown, so they get their own back.
-        Flavor::Compatible => None,
+        Flavor::Compatible(_) => None,
     };
-    let messages: Vec<_> =
-        call.messages.iter().map(|message| MessageOut::of(message, ids.as_mut())).collect();
+    let messages: Vec<_> = call
+        .messages
+        .iter()
+        .map(|message| MessageOut::of(message, ids.as_mut(), flavor.thoughts()))
+        .collect();
     write_json(&mut out, &messages);
     if !call.tools.is_empty() {
         write_member(&mut out, "tools", &call.tools.iter().map(ToolOut::from).collect::<Vec<_>>());
@@ -103,7 +114,7 @@ pub(super) fn parameter_members(parameters: &Parameters, flavor: Flavor) -> Vec<
     let p = parameters;
     let stop = Some(&p.stop).filter(|stop| !stop.is_empty());
     let format = p.response_format.as_ref().map(FormatOut::from);
-    let effort = p.reasoning_effort.as_deref().or_else(|| p.reasoning_budget.map(effort));
+    let effort = p.reasoning_effort.as_deref().or_else(|| p.reasoning_budget.and_then(effort));
     let members = [
         value(flavor.max_tokens(), p.max_tokens),
         value("temperature", p.temperature),
@@ -122,13 +133,14 @@ pub(super) fn parameter_members(parameters: &Parameters, flavor: Flavor) -> Vec<
 }
 
 /// The word for a budget of tokens, by the table with which Google serves this dialect
-/// (<https://ai.google.dev/gemini-api/docs/openai>, thinking): 1,024 tokens are low, 8,192 medium.
-const fn effort(budget: u64) -> &'static str {
+/// (<https://ai.google.dev/gemini-api/docs/openai>, thinking): 1,024 tokens are low, 8,192 medium. No budget is the default
+/// of the dialect it comes from, and here a word that models without thoughts refuse: it is left unsaid.
+const fn effort(budget: u64) -> Option<&'static str> {
     match budget {
-        0 => "none",
-        1..=1024 => "low",
-        1025..=8192 => "medium",
-        _ => "high",
+        0 => None,
+        1..=1024 => Some("low"),
+        1025..=8192 => Some("medium"),
+        _ => Some("high"),
     }
 }
 
@@ -160,6 +172,10 @@ struct MessageOut<'a> {
     tool_call_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCallOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_details: Option<Json>,
 }
 
 #[derive(Serialize)]
@@ -279,9 +295,10 @@ struct FormatOut<'a> {
 }
 
 impl<'a> MessageOut<'a> {
-    fn of(message: &'a Message, mut ids: Option<&mut Ids<'a>>) -> Self {
+    fn of(message: &'a Message, mut ids: Option<&mut Ids<'a>>, thoughts: Thoughts) -> Self {
         let parts: Vec<_> = message.content.iter().filter_map(PartOut::of).collect();
         let content = match parts.as_slice() {
+            _ if message.fails_silently() => Content::Text(Message::TOOL_FAILED),
             [] if message.tool_calls.is_empty() => Content::Text(""),
             [] => Content::Null,
             [PartOut::Text { text, .. }] => Content::Text(text),
@@ -295,12 +312,37 @@ impl<'a> MessageOut<'a> {
             function: Called { name: &call.name, arguments: &call.arguments },
         };
         let tool_calls = message.tool_calls.iter().map(call).collect();
-        Self { role: message.role.as_str(), content, name: message.name.as_deref(), tool_call_id, tool_calls }
+        let reasoning = || {
+            message.content.iter().filter_map(|part| match part {
+                Part::Reasoning(thought) => Some(thought),
+                _ => None,
+            })
+        };
+        let (reasoning_content, reasoning_details) = match thoughts {
+            Thoughts::None | Thoughts::Unknown => (None, None),
+            Thoughts::Text => (text_of(reasoning()), None),
+            Thoughts::Details => (None, reasoning_details(reasoning())),
+        };
+        Self {
+            role: message.role.as_str(),
+            content,
+            name: message.name.as_deref(),
+            tool_call_id,
+            tool_calls,
+            reasoning_content,
+            reasoning_details,
+        }
     }
 }
 
+/// What people were shown of the thoughts; none if that is nothing.
+fn text_of<'a>(thoughts: impl Iterator<Item = &'a Reasoning>) -> Option<String> {
+    let text: String = thoughts.map(|thought| thought.text.as_str()).collect();
+    (!text.is_empty()).then_some(text)
+}
+
 impl<'a> PartOut<'a> {
-    /// None for a thought: this dialect has no place for those of other turns.
+    /// None for a thought, which is no content here.
     fn of(part: &'a Part) -> Option<Self> {
         Some(match part {
             Part::Text(text) => Self::Text { kind: "text", text },
@@ -370,13 +412,43 @@ mod tests {
             let parameters = Parameters { reasoning_effort, reasoning_budget, ..Parameters::default() };
             encoded(&Call { parameters, ..Call::default() })["reasoning_effort"].clone()
         };
-        for (budget, word) in
-            [(0, "none"), (1, "low"), (1024, "low"), (1025, "medium"), (8192, "medium"), (8193, "high")]
+        for (budget, word) in [(1, "low"), (1024, "low"), (1025, "medium"), (8192, "medium"), (8193, "high")]
         {
             assert_eq!(effort(None, Some(budget)), word);
         }
         assert_eq!(effort(Some("minimal"), Some(9000)), "minimal");
         assert!(effort(None, None).is_null());
+        assert!(effort(None, Some(0)).is_null());
+        assert_eq!(effort(Some("none"), None), "none");
+    }
+
+    #[test]
+    fn openai_takes_four_stop_texts() {
+        let stop = |texts| Call {
+            parameters: Parameters { stop: vec!["x".to_owned(); texts], ..Parameters::default() },
+            ..Call::default()
+        };
+        let compatible = Flavor::Compatible(Thoughts::None);
+        assert_eq!(carries(&stop(4), Flavor::OpenAi), Ok(()));
+        assert_eq!(carries(&stop(5), Flavor::OpenAi), Err(Uncarried::new("stop")));
+        assert_eq!(carries(&stop(5), compatible), Ok(()));
+    }
+
+    #[test]
+    fn a_tool_that_failed_without_a_word_is_said_to_have_failed() {
+        let content = |content: &str, tool_failed| {
+            let answer = Message { tool_failed, ..Message::text(Role::Tool, content) };
+            let call = Call { messages: vec![answer.clone()], ..Call::default() };
+            let mut empty = answer;
+            empty.content.retain(|part| *part != Part::Text(String::new()));
+            let without = encoded(&Call { messages: vec![empty], ..Call::default() });
+            let with = encoded(&call)["messages"][0]["content"].clone();
+            assert_eq!(without["messages"][0]["content"], with);
+            with
+        };
+        assert_eq!(content("", true), "The tool failed.");
+        assert_eq!(content("no such city", true), "no such city");
+        assert_eq!(content("", false), "");
     }
 
     #[test]
@@ -400,7 +472,7 @@ mod tests {
             });
             pairs.collect()
         };
-        assert_eq!(sent(Flavor::Compatible), ids);
+        assert_eq!(sent(Flavor::Compatible(Thoughts::Unknown)), ids);
         let mut sent = sent(Flavor::OpenAi);
         assert_eq!(sent[0], "call_1");
         assert!(sent.iter().all(|id| crate::ids::is_word(id, MAX_CALL_ID)), "{sent:?}");
@@ -409,11 +481,45 @@ mod tests {
     }
 
     #[test]
+    fn a_thought_goes_where_a_host_has_a_place_for_it() {
+        let signature = crate::call::Signature {
+            origin: crate::call::Origin::Anthropic,
+            data: "S".into(),
+            encrypted: false,
+            tool_call: None,
+        };
+        let mut asks = Message::text(Role::Assistant, "");
+        asks.content = [("Hm", None), (".", Some(signature))]
+            .map(|(text, signature)| Part::Reasoning(Reasoning { text: text.into(), signature }))
+            .into();
+        asks.tool_calls.push(ToolCall { id: "c".into(), name: "f".into(), arguments: "{}".into() });
+        let call = Call { messages: vec![asks], ..Call::default() };
+        let sent = |kind| {
+            let body = crate::provider::kind(kind).unwrap().codec.chat(&call, "m").unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let message = &body["messages"][0];
+            (message["reasoning_content"].clone(), message["reasoning_details"].clone())
+        };
+        let none = serde_json::Value::Null;
+        for kind in ["openai", "groq", "mistral", "openai-compatible"] {
+            assert_eq!(sent(kind), (none.clone(), none.clone()), "{kind}");
+        }
+        for kind in ["deepseek", "vllm"] {
+            assert_eq!(sent(kind), ("Hm.".into(), none.clone()), "{kind}");
+        }
+        let details = serde_json::json!([
+            {"type": "reasoning.text", "text": "Hm", "index": 0},
+            {"type": "reasoning.text", "text": ".", "signature": "S", "format": "anthropic-claude-v1", "index": 1},
+        ]);
+        assert_eq!(sent("openrouter"), (none, details));
+    }
+
+    #[test]
     fn thoughts_are_left_out_and_change_nothing_else() {
         let mut message = Message::text(Role::Assistant, "Hi");
         message.content.insert(0, Part::Reasoning(Reasoning { text: "Hm".into(), signature: None }));
         let call = Call { messages: vec![message.clone()], ..Call::default() };
-        assert_eq!(carries(&call), Ok(()));
+        assert_eq!(carries(&call, Flavor::OpenAi), Ok(()));
         assert_eq!(encoded(&call)["messages"][0], serde_json::json!({"role": "assistant", "content": "Hi"}));
         message.content.truncate(1);
         assert_eq!(
@@ -427,7 +533,7 @@ mod tests {
         let named = |role, part| {
             let message = Message { content: vec![part], ..Message::text(role, "") };
             let call = Call { messages: vec![message], ..Call::default() };
-            carries(&call).err().map(|uncarried| uncarried.member().to_owned())
+            carries(&call, Flavor::OpenAi).err().map(|uncarried| uncarried.member().to_owned())
         };
         let image = || Part::Image { url: "https://x/y.png".into(), detail: None };
         let file = |url: &str| Part::File { url: url.into(), name: None };

@@ -117,11 +117,12 @@ fn said<'a>(scanner: &mut Scanner<'a>, choice: &mut Choice<'a>) -> Result<(), Fa
     let mut object = scanner.object()?;
     while let Some(name) = scanner.member(&mut object)? {
         match &*name.decode() {
+            "content" if scanner.peek()? == Kind::Array => parts(scanner, choice)?,
             "content" => words(scanner, &mut choice.text, &mut choice.opaque)?,
             "refusal" => words(scanner, &mut choice.refusal, &mut choice.opaque)?,
             // Not OpenAI's: `reasoning_content` is DeepSeek's and its followers', `reasoning` OpenRouter's, Groq's
             // and vLLM's. Some send the same text under both names.
-            "reasoning_content" | "reasoning" => words(scanner, &mut choice.reasoning, &mut choice.opaque)?,
+            "reasoning_content" | "reasoning" => words(scanner, &mut choice.reasoning, &mut choice.aside)?,
             "audio" if !scanner.null()? => {
                 scanner.skip()?;
                 choice.opaque = true;
@@ -149,7 +150,30 @@ fn said<'a>(scanner: &mut Scanner<'a>, choice: &mut Choice<'a>) -> Result<(), Fa
     Ok(())
 }
 
-/// A string, or nothing, or content that is not text (Mistral's reasoning models send parts).
+/// Content in parts, as Mistral's reasoning models send it: their thoughts, and what is not looked into.
+fn parts(scanner: &mut Scanner<'_>, choice: &mut Choice<'_>) -> Result<(), Fault> {
+    let mut array = scanner.array()?;
+    while scanner.element(&mut array)? {
+        let mut thought = false;
+        if scanner.peek()? == Kind::Object {
+            let mut object = scanner.object()?;
+            while let Some(name) = scanner.member(&mut object)? {
+                if name.is("type") && scanner.peek()? == Kind::String {
+                    thought = scanner.string()?.is("thinking");
+                } else {
+                    scanner.skip()?;
+                }
+            }
+        } else {
+            scanner.skip()?;
+        }
+        choice.aside |= thought;
+        choice.opaque |= !thought;
+    }
+    Ok(())
+}
+
+/// A string, or nothing, or something that is no text.
 fn words<'a>(scanner: &mut Scanner<'a>, text: &mut Text<'a>, opaque: &mut bool) -> Result<(), Fault> {
     match scanner.peek()? {
         Kind::String => {

@@ -10,12 +10,14 @@
 //! Entries of one `index` are pieces of one thought. In a stream some clients join them, string by string, and others
 //! send them back as they came: both read the same here. So only the piece with the signature has a `format`.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::call::{Json, Origin, Reasoning, Signature};
-use crate::json::{Text, write_display};
+use crate::json::{Text, write_display, write_json};
 
 /// Writes the entries of one message, and counts them.
 #[derive(Debug, Default)]
@@ -185,6 +187,34 @@ impl Entry {
                 Some((None, Reasoning { text: String::new(), signature: Some(signature) }))
             }
             _ => None,
+        }
+    }
+}
+
+/// The value of a message's `reasoning_details` without the entries that another provider sealed, by the formats that we
+/// know; none if nothing is left.
+pub(super) fn without_foreign(details: &[u8]) -> Option<Cow<'_, [u8]>> {
+    #[derive(Deserialize)]
+    struct Sealed<'a> {
+        #[serde(borrow)]
+        format: Option<Cow<'a, str>>,
+    }
+    let foreign = |entry: &RawValue| {
+        let sealed = serde_json::from_str::<Sealed<'_>>(entry.get()).ok();
+        sealed.and_then(|sealed| sealed.format).is_some_and(|format| Origin::parse(&format).is_some())
+    };
+    let Ok(mut entries) = serde_json::from_slice::<Vec<&RawValue>>(details) else {
+        return Some(Cow::Borrowed(details));
+    };
+    let all = entries.len();
+    entries.retain(|entry| !foreign(entry));
+    match entries.len() {
+        left if left == all => Some(Cow::Borrowed(details)),
+        0 => None,
+        _ => {
+            let mut out = BytesMut::with_capacity(details.len());
+            write_json(&mut out, &entries);
+            Some(Cow::Owned(out.into()))
         }
     }
 }

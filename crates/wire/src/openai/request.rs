@@ -9,14 +9,17 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::call::{Message, Parameters, Role};
 use crate::dialect::Refused;
 use crate::dialect::check::{Seen, each_text};
 use crate::json::{Edit, Fault, Scanner, Span, escaped, members, splice, write_str};
-use crate::openai::Flavor;
 use crate::openai::encode::{parameter_members, without_member};
+use crate::openai::reasoning::without_foreign;
+use crate::openai::{Flavor, Thoughts};
 use crate::provider::Uncarried;
 use parse::Member;
 
@@ -214,9 +217,11 @@ impl ChatRequest {
         let additions =
             self.agent.as_ref().map(|agent| self.agent_additions(agent, flavor)).unwrap_or_default();
         edits.extend(additions.iter().map(|(span, with)| Edit { span: *span, with }));
-        let thoughtful: &[Span] = if flavor == Flavor::OpenAi { &facts.thoughtful } else { &[] };
-        let messages: Vec<_> = thoughtful.iter().map(|span| without_thoughts(span.of(&self.body))).collect();
-        edits.extend(thoughtful.iter().zip(&messages).map(|(span, with)| Edit { span: *span, with }));
+        let thoughts = flavor.thoughts();
+        let thoughtful: &[Span] = if thoughts == Thoughts::Details { &[] } else { &facts.thoughtful };
+        let message = |span: &Span| Some((*span, with_thoughts(span.of(&self.body), thoughts)?));
+        let messages: Vec<_> = thoughtful.iter().filter_map(message).collect();
+        edits.extend(messages.iter().map(|(span, with)| Edit { span: *span, with }));
         splice(&self.body, &mut edits)
     }
 
@@ -273,21 +278,30 @@ impl ChatRequest {
     }
 }
 
-/// A message for OpenAI itself, which refuses what it does not know: a conversation may come to it from a provider
-/// that thinks aloud.
-fn without_thoughts(message: &[u8]) -> BytesMut {
+/// A message with those of its thoughts that the provider takes; none if it takes them all. A conversation may come to
+/// it from another one, and some refuse what they do not know.
+fn with_thoughts(message: &[u8], taken: Thoughts) -> Option<BytesMut> {
     let mut out = BytesMut::with_capacity(message.len());
+    let mut whole = true;
     // The message has been checked, so nothing is left out here but thoughts.
     let _ = members::<Fault>(message, |name, value| {
         let name = name.decode();
-        if !parse::THOUGHTS.contains(&&*name) {
+        let value = value.of(message);
+        let kept: Option<Cow<'_, [u8]>> = match (&*name, taken) {
+            (name, _) if !parse::THOUGHTS.contains(&name) => Some(Cow::Borrowed(value)),
+            (_, Thoughts::None) | ("reasoning_details", Thoughts::Text) => None,
+            ("reasoning_details", Thoughts::Unknown) => without_foreign(value),
+            _ => Some(Cow::Borrowed(value)),
+        };
+        whole &= kept.as_deref() == Some(value);
+        if let Some(value) = kept {
             out.extend_from_slice(if out.is_empty() { b"{" } else { b"," });
             write_str(&mut out, &name);
             out.extend_from_slice(b":");
-            out.extend_from_slice(value.of(message));
+            out.extend_from_slice(&value);
         }
         Ok(())
     });
-    out.extend_from_slice(b"}");
-    out
+    out.extend_from_slice(if out.is_empty() { b"{}" } else { b"}" });
+    (!whole).then_some(out)
 }

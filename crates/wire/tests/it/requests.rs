@@ -7,7 +7,7 @@ use parapet_wire::anthropic::{self, MessagesRequest};
 use parapet_wire::azure;
 use parapet_wire::call::{Call, Parameters, ResponseFormat};
 use parapet_wire::dialect::Request;
-use parapet_wire::openai::{self, ChatRequest, Flavor};
+use parapet_wire::openai::{self, ChatRequest, Flavor, Thoughts};
 use parapet_wire::provider::Codec;
 
 use crate::support::{files, snapshot, text};
@@ -49,7 +49,12 @@ fn requests_mean_what_they_always_meant() {
         writeln!(out, "upstream: {}", text(&upstream)).unwrap();
         let call = request.to_call().unwrap();
         writeln!(out, "uncarried: {:?}", call.uncarried).unwrap();
-        writeln!(out, "encoded: {}", text(&openai::encode(&call, "m", Flavor::Compatible, true))).unwrap();
+        writeln!(
+            out,
+            "encoded: {}",
+            text(&openai::encode(&call, "m", Flavor::Compatible(Thoughts::Unknown), true))
+        )
+        .unwrap();
         out
     });
 }
@@ -79,7 +84,7 @@ fn messages_requests_mean_what_they_always_meant() {
         match request.to_call() {
             Ok(call) => {
                 writeln!(out, "uncarried: {:?}", call.uncarried).unwrap();
-                let encoded = openai::encode(&call, "m", Flavor::Compatible, true);
+                let encoded = openai::encode(&call, "m", Flavor::Compatible(Thoughts::Unknown), true);
                 writeln!(out, "as a chat: {}", text(&encoded)).unwrap();
             }
             Err(refused) => writeln!(out, "{refused}").unwrap(),
@@ -92,7 +97,7 @@ fn messages_requests_mean_what_they_always_meant() {
 fn a_call_survives_encoding_and_parsing() {
     for (name, body) in files("openai/requests") {
         let call = ChatRequest::parse(body).unwrap().to_call().unwrap();
-        for flavor in [Flavor::OpenAi, Flavor::Compatible] {
+        for flavor in [Flavor::OpenAi, Flavor::Compatible(Thoughts::Unknown)] {
             let encoded = openai::encode(&call, "m", flavor, false);
             let mut again = ChatRequest::parse(encoded).unwrap().to_call().unwrap();
             again.uncarried.clone_from(&call.uncarried);
@@ -136,7 +141,8 @@ fn an_agent_adds_its_prompt_and_what_the_caller_left_open() {
     for (name, body) in files("openai/requests") {
         let before: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let request = ChatRequest::parse(body).unwrap().with_agent(prompt, &defaults);
-        for (flavor, limit) in [(Flavor::OpenAi, "max_completion_tokens"), (Flavor::Compatible, "max_tokens")]
+        for (flavor, limit) in
+            [(Flavor::OpenAi, "max_completion_tokens"), (Flavor::Compatible(Thoughts::Unknown), "max_tokens")]
         {
             let upstream = request.for_upstream(request.model(), flavor, false);
             let mut after: serde_json::Value = serde_json::from_slice(&upstream).unwrap();

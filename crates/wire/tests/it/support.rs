@@ -122,6 +122,9 @@ pub(crate) fn write_choices(out: &mut String, choices: &[Choice<'_>]) {
         if choice.opaque {
             write!(out, " opaque").unwrap();
         }
+        if choice.aside {
+            write!(out, " aside").unwrap();
+        }
         if choice.failed {
             write!(out, " failed").unwrap();
         }

@@ -12,7 +12,7 @@ use crate::anthropic::answer::{sealed, stop_reason, write_end, write_head, write
 use crate::anthropic::foreign::UNSIGNED;
 use crate::dialect::{Head, tool_call_id};
 use crate::event::{Choice, Event, Malformed, Signature, ToolFragment};
-use crate::json::Text;
+use crate::json::{Spelled, Text};
 
 /// Bytes that may wait for their turn.
 const MAX_WAITING: usize = 1 << 20;
@@ -70,9 +70,9 @@ struct Call {
 /// A block that is not begun yet.
 #[derive(Debug)]
 enum Waiting {
-    Text(String),
+    Text(Spelled),
     Thinking {
-        text: String,
+        text: Spelled,
         seal: Option<Box<str>>,
     },
     Redacted(Box<str>),
@@ -80,7 +80,7 @@ enum Waiting {
         /// The place among the calls.
         at: usize,
         name: Box<str>,
-        arguments: String,
+        arguments: Spelled,
     },
 }
 
@@ -105,8 +105,8 @@ impl AnswerWriter {
     /// Appends what `event` says, its usage and its end apart.
     ///
     /// # Errors
-    /// If the pieces of tool calls come in an order that cannot be told, or a call begins without a name. Nothing
-    /// can be written after that but an error.
+    /// If the pieces of tool calls come in an order that cannot be told, a call begins without a name, or there is
+    /// content that has no place here. Nothing can be written after that but an error.
     pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) -> Result<(), Malformed> {
         self.begin(out, &event.usage.unwrap_or_default());
         event
@@ -136,6 +136,9 @@ impl AnswerWriter {
     }
 
     fn choice(&mut self, out: &mut BytesMut, choice: &Choice<'_>) -> Result<(), Malformed> {
+        if choice.opaque {
+            return Err(Malformed::NO_PLACE);
+        }
         if !choice.reasoning.is_empty() {
             self.say(out, Open::Thinking, choice.reasoning)?;
         }
@@ -169,15 +172,14 @@ impl AnswerWriter {
             return Ok(());
         }
         match (kind, self.row.back_mut()) {
-            (Open::Text, Some(Waiting::Text(waiting))) => text.append_to(waiting),
+            (Open::Text, Some(Waiting::Text(waiting))) => waiting.push(text),
             (Open::Thinking, Some(Waiting::Thinking { text: waiting, seal: None })) => {
-                text.append_to(waiting);
+                waiting.push(text);
             }
             (Open::Thinking, _) => {
-                let text = text.decode().into_owned();
-                self.row.push_back(Waiting::Thinking { text, seal: None });
+                self.row.push_back(Waiting::Thinking { text: text.into(), seal: None });
             }
-            _ => self.row.push_back(Waiting::Text(text.decode().into_owned())),
+            _ => self.row.push_back(Waiting::Text(text.into())),
         }
         self.wait(text.len())
     }
@@ -207,7 +209,7 @@ impl AnswerWriter {
                 _ if signature.encrypted => self.row.push_back(Waiting::Redacted((&*seal).into())),
                 _ => {
                     let seal = Some((&*seal).into());
-                    self.row.push_back(Waiting::Thinking { text: String::new(), seal });
+                    self.row.push_back(Waiting::Thinking { text: Spelled::default(), seal });
                 }
             }
             return self.wait(seal.len());
@@ -241,7 +243,7 @@ impl AnswerWriter {
         }
         let place = call.waits_behind.checked_sub(self.released);
         match place.and_then(|place| self.row.get_mut(place)) {
-            Some(Waiting::Call { arguments, .. }) => fragment.arguments.append_to(arguments),
+            Some(Waiting::Call { arguments, .. }) => arguments.push(fragment.arguments),
             _ => return Err(UNTELLABLE),
         }
         self.wait(fragment.arguments.len())
@@ -268,8 +270,8 @@ impl AnswerWriter {
         self.places.insert(fragment.index, at);
         let name = fragment.name.decode();
         if must_wait {
-            let arguments = fragment.arguments.decode().into_owned();
-            let cost = name.len() + arguments.len();
+            let cost = name.len() + fragment.arguments.len();
+            let arguments = fragment.arguments.into();
             self.row.push_back(Waiting::Call { at, name: name.into(), arguments });
             return self.wait(cost);
         }
@@ -333,12 +335,12 @@ impl AnswerWriter {
         match block {
             Waiting::Text(text) => {
                 self.start_said(out, Open::Text);
-                self.blocks.delta(out, Delta::Text, Text::plain(&text));
+                self.blocks.delta(out, Delta::Text, text.text());
             }
             Waiting::Thinking { text, seal } => {
                 self.start_said(out, Open::Thinking);
-                if !text.is_empty() {
-                    self.blocks.delta(out, Delta::Thinking, Text::plain(&text));
+                if !text.text().is_empty() {
+                    self.blocks.delta(out, Delta::Thinking, text.text());
                 }
                 if let Some(seal) = seal {
                     self.end_signed(out, &seal);
@@ -347,8 +349,8 @@ impl AnswerWriter {
             Waiting::Redacted(seal) => self.blocks.redacted(out, &seal),
             Waiting::Call { at, name, arguments } => {
                 self.start_call(out, at, &name);
-                if !arguments.is_empty() {
-                    self.blocks.delta(out, Delta::Json, Text::plain(&arguments));
+                if !arguments.text().is_empty() {
+                    self.blocks.delta(out, Delta::Json, arguments.text());
                 }
             }
         }

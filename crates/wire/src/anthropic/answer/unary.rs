@@ -7,13 +7,18 @@ use domain::Usage;
 use crate::anthropic::answer::{sealed, stop_reason, write_head, write_usage};
 use crate::anthropic::foreign::UNSIGNED;
 use crate::dialect::{Head, tool_call_id};
-use crate::event::{Answer, Choice};
+use crate::event::{Answer, Choice, Malformed};
 use crate::json::{Kind, Scanner, Text, write_str};
 
 /// A unary answer: the first choice, for the dialect has only one.
-#[must_use]
-pub fn answer(head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Bytes {
+///
+/// # Errors
+/// If there is content that has no place here.
+pub fn answer(head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Result<Bytes, Malformed> {
     let choices = || answer.choices.iter().filter(|choice| choice.index == 0);
+    if choices().any(|choice| choice.opaque) {
+        return Err(Malformed::NO_PLACE);
+    }
     let mut out = BytesMut::with_capacity(choices().map(Choice::written).sum::<usize>() + 512);
     write_head(&mut out, head.id, head.model);
     let calls = calls(choices(), head.id);
@@ -26,7 +31,7 @@ pub fn answer(head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Bytes {
     out.extend_from_slice(b",\"stop_sequence\":null,\"usage\":");
     write_usage(&mut out, usage);
     out.extend_from_slice(b"}");
-    out.freeze()
+    Ok(out.freeze())
 }
 
 /// A tool call, put together.
@@ -206,7 +211,7 @@ mod tests {
             image: 1,
             ..Usage::default()
         };
-        let body = answer(&HEAD, &Answer { choices: choices.into(), ..Answer::default() }, &usage);
+        let body = answer(&HEAD, &Answer { choices: choices.into(), ..Answer::default() }, &usage).unwrap();
         serde_json::from_slice::<serde_json::Value>(&body).unwrap();
         let body = std::str::from_utf8(&body).unwrap();
         let head = r#"{"id":"msg_7","type":"message","role":"assistant","model":"sup\"port","content":["#;

@@ -56,7 +56,8 @@ impl AnswerWriter {
     /// Appends what `event` says, its usage and its end apart.
     ///
     /// # Errors
-    /// If there are more than 128 choices or 1024 tool calls of one, or a call begins without a name.
+    /// If there are more than 128 choices or 1024 tool calls of one, a call begins without a name, or there is content
+    /// that has no place here.
     pub fn event(&mut self, out: &mut BytesMut, event: &Event<'_>) -> Result<(), Malformed> {
         event.choices.iter().try_for_each(|choice| self.choice(out, choice))
     }
@@ -70,6 +71,9 @@ impl AnswerWriter {
     }
 
     fn choice(&mut self, out: &mut BytesMut, choice: &Choice<'_>) -> Result<(), Malformed> {
+        if choice.opaque {
+            return Err(Malformed::NO_PLACE);
+        }
         let speaks = speaks(choice);
         if !speaks && choice.finish.is_none() {
             return Ok(());
@@ -387,7 +391,7 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_not_written() {
-        let said = [Choice { opaque: true, ..Choice::default() }, call(0, "a", "f", "{}"), Choice::default()];
+        let said = [Choice { aside: true, ..Choice::default() }, call(0, "a", "f", "{}"), Choice::default()];
         let chunks = chunks(false, said);
         assert_eq!(chunks.len(), 2);
         assert!(

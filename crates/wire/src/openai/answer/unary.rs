@@ -5,15 +5,20 @@ use domain::{FinishReason, Usage};
 
 use crate::call::{Reasoning, Signature};
 use crate::dialect::{Head, tool_call_id};
-use crate::event::{Answer, Choice};
+use crate::event::{Answer, Choice, Malformed};
 use crate::json::{Text, write_display, write_str};
 use crate::openai::answer::usage::write_usage;
 use crate::openai::answer::{finish_word, write_head};
 use crate::openai::reasoning::reasoning_details;
 
 /// A unary answer.
-#[must_use]
-pub fn answer(head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Bytes {
+///
+/// # Errors
+/// If there is content that has no place here.
+pub fn answer(head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Result<Bytes, Malformed> {
+    if answer.choices.iter().any(|choice| choice.opaque) {
+        return Err(Malformed::NO_PLACE);
+    }
     let written: usize = answer.choices.iter().map(Choice::written).sum();
     let mut out = BytesMut::with_capacity(written + 512);
     write_head(&mut out, head, "chat.completion");
@@ -27,7 +32,7 @@ pub fn answer(head: &Head<'_>, answer: &Answer<'_>, usage: &Usage) -> Bytes {
     out.extend_from_slice(b"],\"usage\":");
     write_usage(&mut out, usage);
     out.extend_from_slice(b"}");
-    out.freeze()
+    Ok(out.freeze())
 }
 
 /// What one choice says, put together.
@@ -171,7 +176,8 @@ mod tests {
     const HEAD: Head<'_> = Head { id: "chatcmpl-7", created: 1_700_000_000, model: "sup\"port" };
 
     fn written<const N: usize>(choices: [Choice<'_>; N]) -> String {
-        let body = answer(&HEAD, &Answer { choices: choices.into(), ..Answer::default() }, &Usage::default());
+        let body = answer(&HEAD, &Answer { choices: choices.into(), ..Answer::default() }, &Usage::default())
+            .unwrap();
         read_answer(&body).unwrap();
         let body = std::str::from_utf8(&body).unwrap();
         let shared = r#"{"id":"chatcmpl-7","object":"chat.completion","created":1700000000,"model":"sup\"port","choices":["#;

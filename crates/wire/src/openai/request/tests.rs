@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::dialect::Request;
 use crate::json;
 
 fn parse(body: &str) -> Result<ChatRequest, Refused> {
@@ -30,13 +31,40 @@ fn thoughts_of_other_providers_do_not_go_to_openai() {
     .unwrap();
     let bytes = |flavor| thinking.for_upstream("m", flavor, false);
     assert_eq!(bytes(Flavor::OpenAi), said("", r#","x":1.0"#));
-    assert_eq!(bytes(Flavor::Compatible), *thinking.body());
+    assert_eq!(bytes(Flavor::Compatible(Thoughts::Unknown)), *thinking.body());
     let agent = thinking.with_agent("Be brief.", &Parameters::default());
     let with_prompt = agent.for_upstream("m", Flavor::OpenAi, false);
     assert_eq!(
         with_prompt,
         of(&format!(r#"[{{"role":"system","content":"Be brief."}},{{"role":"assistant","x":1.0}},{USER}]"#))
     );
+}
+
+#[test]
+fn every_host_is_sent_the_thoughts_that_it_takes_and_nobody_elses_seals() {
+    let seals = r#"{"type":"reasoning.encrypted","data":"S","format":"google-gemini-v1","id":"c"},{"type":"reasoning.text","text":"hm","signature":"S","\u0066ormat":"anthropic-claude-v1"}"#;
+    let own = r#"{"type":"reasoning.encrypted","data":"O","format":"its-own-v1"},{"type":"reasoning.text","text":"x"}"#;
+    let with = |thoughts: &str| of(&format!(r#"[{{"role":"assistant","content":"y"{thoughts}}},{USER}]"#));
+    let texts = r#","reasoning_content":"hm","reasoning":"hm""#;
+    let all = with(&format!(r#"{texts},"reasoning_details":[{seals},{own}]"#));
+    let sealed = with(&format!(r#"{texts},"reasoning_details":[{seals}]"#));
+    let upstream = |body: &str, kind: &str| {
+        let request = Request::Chat(parse(body).unwrap());
+        let body = crate::provider::kind(kind).unwrap().codec.pass(&request, "m").unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    for kind in ["openai", "azure", "groq", "mistral", "cerebras", "nvidia", "perplexity", "together", "xai"]
+    {
+        assert_eq!(upstream(&all, kind), with(""), "{kind}");
+    }
+    for kind in ["deepseek", "fireworks", "vllm", "llama-cpp", "lm-studio"] {
+        assert_eq!(upstream(&all, kind), with(texts), "{kind}");
+    }
+    assert_eq!(upstream(&all, "openrouter"), all);
+    let left = with(&format!(r#"{texts},"reasoning_details":[{own}]"#));
+    assert_eq!(upstream(&all, "openai-compatible"), left);
+    assert_eq!(upstream(&sealed, "openai-compatible"), with(texts));
+    assert_eq!(upstream(&left, "openai-compatible"), left);
 }
 
 #[test]
@@ -251,7 +279,7 @@ fn spelling() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn what_is_taken_out_again_leaves_the_callers_bytes(body in spelling(), flavor in prop::sample::select(vec![
-        Flavor::OpenAi, Flavor::Compatible])) {
+        Flavor::OpenAi, Flavor::Compatible(Thoughts::Unknown)])) {
         let request = parse(&body).unwrap();
         prop_assert_eq!(request.model(), "smart");
         prop_assert_eq!(request.last_user_text(), Some("a b".to_owned()));

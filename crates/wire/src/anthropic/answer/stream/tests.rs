@@ -316,3 +316,16 @@ fn what_waits_is_bounded() {
 fn a_call_has_a_name_from_its_beginning() {
     assert!(!can_be_told(&[call(0, "a", "", "{}")]));
 }
+
+#[test]
+fn a_character_that_is_cut_in_two_while_it_waits_is_whole_again() {
+    let half = |json: &'static str| crate::json::Scanner::new(json.as_bytes()).unwrap().string().unwrap();
+    let says = |text| Choice { text, ..Choice::default() };
+    let said = content(vec![
+        call(0, "a", "f", "{"),
+        says(half(r#""\ud83c""#)),
+        says(half(r#""\udf89""#)),
+        call(0, "", "", "}"),
+    ]);
+    assert!(said.iter().any(|line| line.contains(r#""text":"\ud83c\udf89""#)), "{said:#?}");
+}

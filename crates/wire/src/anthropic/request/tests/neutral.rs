@@ -104,7 +104,7 @@ fn what_only_the_provider_knows_stays_as_it_is_and_goes_nowhere_else() {
     assert_eq!(kinds, ["image", "document", "document", "search_result", "-"]);
     assert_eq!(call.uncarried, ["messages[0].content[2].context"]);
     let alone = of_blocks(r#"{"type":"search_result","content":[]}"#);
-    let refused = openai::carries(&self::call(&alone)).unwrap_err();
+    let refused = openai::carries(&self::call(&alone), openai::Flavor::OpenAi).unwrap_err();
     assert_eq!(refused.member(), "search_result");
 }
 
