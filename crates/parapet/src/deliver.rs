@@ -152,12 +152,16 @@ fn agent_answer(
         watch.choices(&mut read.choices);
     }
     let mut gathered = Gathered::new(record.id.to_string());
-    read.choices.iter().filter(|choice| choice.index == 0).for_each(|choice| gathered.add(choice));
+    let mut pieces = read.choices.iter().filter(|choice| choice.index == 0);
+    pieces.try_for_each(|choice| gathered.add(choice)).map_err(misread)?;
     let said = gathered.said().to_owned();
     let (text, truncated) = OutputLength::new(agent.max_answer_chars).pass(&said);
     let finish =
         if truncated { FinishReason::Length } else { gathered.finish.unwrap_or(FinishReason::Other) };
-    if finish == FinishReason::Length {
+    if truncated {
+        // What comes behind the cut is not told, as in a stream.
+        gathered.tool_calls.clear();
+    } else if finish == FinishReason::Length {
         conversation::drop_half_said(&mut gathered);
     }
     let answer = wire::agent::Answer {

@@ -204,27 +204,27 @@ async fn read_whole(exchanged: Exchanged, limit: usize) -> Result<Bytes, Failure
         return Err(too_large());
     }
     let mut body = exchanged.body;
-    let mut pieces: Vec<Bytes> = Vec::new();
-    let mut held = 0usize;
+    // An answer in one piece, the usual case, is not copied. Of several each is copied at once: kept, every one of them
+    // would hold the buffer that it was read into.
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
     while let Some(data) = std::future::poll_fn(|cx| body.poll_data(cx)).await {
         let data = data?;
-        held = held.saturating_add(data.len());
-        if held > limit {
+        if first.len().saturating_add(rest.len()).saturating_add(data.len()) > limit {
             return Err(too_large());
         }
-        pieces.push(data);
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.reserve(length.max(first.len().saturating_add(data.len())));
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&data);
     }
     body.done();
-    // An answer in one piece, the usual case, is not copied; others are put together once, when their length is known.
-    match pieces.as_slice() {
-        [] => Ok(Bytes::new()),
-        [only] => Ok(only.clone()),
-        several => {
-            let mut whole = BytesMut::with_capacity(held);
-            several.iter().for_each(|piece| whole.extend_from_slice(piece));
-            Ok(whole.freeze())
-        }
-    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 /// How long the provider wants to be left alone, up to [`MAX_RETRY_AFTER`].

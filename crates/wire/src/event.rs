@@ -222,4 +222,12 @@ mod tests {
         assert_eq!(event.choices[0].written(), 10);
         assert!(event.commits());
     }
+
+    #[test]
+    fn arguments_that_come_as_an_object_are_not_lost() {
+        let chunk =
+            br#"{"choices":[{"delta":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":{"x": 1}}}]}}]}"#;
+        let event = read_chunk(chunk).unwrap();
+        assert_eq!(event.choices[0].tools[0].arguments.decode(), r#"{"x": 1}"#);
+    }
 }

@@ -6,7 +6,7 @@ use domain::FinishReason;
 
 use crate::call::{Reasoning, Signature, ToolCall};
 use crate::dialect::tool_call_id;
-use crate::event::{Choice, ToolFragment};
+use crate::event::{Choice, Malformed, ToolFragment};
 use crate::json::Seam;
 
 /// A choice as far as it has been heard.
@@ -21,6 +21,8 @@ pub struct Gathered {
     /// Where in `tool_calls` the call of an index stands: providers begin to count where they like.
     places: BTreeMap<u32, usize>,
     seams: Seams,
+    /// Bytes of everything, and something for each piece that is kept apart.
+    held: usize,
     pub finish: Option<FinishReason>,
 }
 
@@ -33,6 +35,12 @@ struct Seams {
     /// Of the arguments of the calls, in their order.
     arguments: Vec<Seam>,
 }
+
+/// All that is held of a choice, in bytes.
+pub const MAX_HELD: usize = 1 << 20;
+
+/// What a piece costs beside its text.
+const PIECE: usize = 64;
 
 impl Gathered {
     /// Nothing yet. Calls whose provider gives no ids are named after the answer.
@@ -48,7 +56,17 @@ impl Gathered {
     }
 
     /// The next piece.
-    pub fn add(&mut self, choice: &Choice<'_>) {
+    ///
+    /// # Errors
+    /// If it is more than [`MAX_HELD`] bytes by now. Nobody reads so much of a thought, and nobody can run such a call.
+    pub fn add(&mut self, choice: &Choice<'_>) -> Result<(), Malformed> {
+        let signature = choice.signature.map_or(0, |signature| signature.data.len().saturating_add(PIECE));
+        let calls = choice.tools.iter().map(|tool| tool.id.len().saturating_add(PIECE)).sum::<usize>();
+        self.held =
+            self.held.saturating_add(choice.written()).saturating_add(signature).saturating_add(calls);
+        if self.held > MAX_HELD {
+            return Err(Malformed::new("more than can be held"));
+        }
         self.seams.text.append(choice.text, &mut self.text);
         self.seams.refusal.append(choice.refusal, &mut self.refusal);
         if !choice.reasoning.is_empty() {
@@ -72,6 +90,7 @@ impl Gathered {
             }
         }
         self.finish = choice.finish.or(self.finish);
+        Ok(())
     }
 
     /// The thought that is not sealed yet, or a new one.
@@ -138,10 +157,12 @@ mod tests {
             fragment(1, "", "", "{}"),
             fragment(u32::MAX, "", "", "]"),
         ] {
-            gathered.add(&Choice { tools: vec![tool], ..Choice::default() });
+            gathered.add(&Choice { tools: vec![tool], ..Choice::default() }).unwrap();
         }
         for tool in [1, 2, 0] {
-            gathered.add(&Choice { signature: Some(seal("s", false, Some(tool))), ..Choice::default() });
+            gathered
+                .add(&Choice { signature: Some(seal("s", false, Some(tool))), ..Choice::default() })
+                .unwrap();
         }
         let calls: Vec<_> = gathered
             .tool_calls
@@ -167,7 +188,9 @@ mod tests {
                 ToolFragment { arguments: half, ..fragment(0, "", "look", "") },
                 ToolFragment { arguments: half, ..fragment(1, "", "see", "") },
             ];
-            gathered.add(&Choice { text: half, refusal: half, reasoning: half, tools, ..Choice::default() });
+            gathered
+                .add(&Choice { text: half, refusal: half, reasoning: half, tools, ..Choice::default() })
+                .unwrap();
         }
         assert_eq!([&*gathered.text, &*gathered.refusal, &*gathered.reasoning[0].text], ["🎉"; 3]);
         assert!(gathered.tool_calls.iter().all(|call| call.arguments == "🎉"));
@@ -191,7 +214,7 @@ mod tests {
             Choice { signature: Some(seal("s2", false, Some(0))), ..Choice::default() },
             Choice { finish: Some(FinishReason::ToolCalls), ..Choice::default() },
         ] {
-            gathered.add(&choice);
+            gathered.add(&choice).unwrap();
         }
         assert_eq!((gathered.text.as_str(), gathered.finish), ("Good day", Some(FinishReason::ToolCalls)));
         let calls: Vec<_> = gathered
@@ -209,5 +232,25 @@ mod tests {
             })
             .collect();
         assert_eq!(thoughts, [("let me think", "s1", None), ("", "e1", None), ("", "s2", Some("a"))]);
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_whatever_it_is() {
+        let long = "x".repeat((1 << 20) - 128);
+        let text = Text::plain(&long);
+        let tool = |index| ToolFragment { index, name: Text::plain("f"), ..ToolFragment::default() };
+        let seal = event::Signature { origin: Origin::Anthropic, data: text, encrypted: false, tool: None };
+        for choice in [
+            Choice { text, ..Choice::default() },
+            Choice { refusal: text, ..Choice::default() },
+            Choice { reasoning: text, ..Choice::default() },
+            Choice { signature: Some(seal), ..Choice::default() },
+            Choice { tools: vec![ToolFragment { arguments: text, ..tool(0) }], ..Choice::default() },
+            Choice { tools: (0..10_000).map(tool).collect(), ..Choice::default() },
+        ] {
+            let mut gathered = Gathered::new("req_7".to_owned());
+            let added = (0..9).filter(|_| gathered.add(&choice).is_ok()).count();
+            assert!((1..9).contains(&added), "{added}");
+        }
     }
 }

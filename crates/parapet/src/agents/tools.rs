@@ -5,12 +5,12 @@
 //! has had its rounds, the model has to answer in words. A model that calls what it was not offered, or more than it
 //! may at once, is not obeyed: those calls do not reach the caller.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use config::ToolPattern;
 use domain::FinishReason;
 use wire::call::{Call, Message, Role, Tool, ToolChoice};
-use wire::event::{Choice, Event};
+use wire::event::{Choice, Event, ToolFragment};
 
 use crate::refusal::Refusal;
 
@@ -87,7 +87,7 @@ impl Toolbox {
             Some(ToolChoice::None) => HashSet::new(),
             _ => call.tools.iter().map(|tool| tool.name.clone()).collect(),
         };
-        Watch { offered, max_calls: self.policy.max_calls, passed: Vec::new(), withheld: Vec::new() }
+        Watch { offered, max_calls: self.policy.max_calls, calls: HashMap::new(), passed: 0, withheld: 0 }
     }
 }
 
@@ -108,10 +108,14 @@ fn rounds(messages: &[Message]) -> u32 {
 pub(crate) struct Watch {
     offered: HashSet<String>,
     max_calls: u32,
-    /// By their index at the provider, in the order in which the caller gets them.
-    passed: Vec<u32>,
-    withheld: Vec<u32>,
+    /// By their index at the provider: which of the caller's calls it is, if the caller gets it.
+    calls: HashMap<u32, Option<u32>>,
+    passed: u32,
+    withheld: u32,
 }
+
+/// Calls of one answer that are told apart; any more are withheld all the same.
+const MAX_KNOWN: usize = 1024;
 
 impl Watch {
     /// Takes out of `event` what the caller does not get, and renumbers what is left.
@@ -122,46 +126,50 @@ impl Watch {
     pub(crate) fn choices(&mut self, choices: &mut [Choice<'_>]) {
         for choice in choices {
             choice.tools.retain_mut(|fragment| {
-                if !self.passed.contains(&fragment.index) && !self.withheld.contains(&fragment.index) {
-                    let full = u32::try_from(self.passed.len()).is_ok_and(|passed| passed >= self.max_calls);
-                    let allowed = !full && self.offered.contains(&*fragment.name.decode());
-                    let list = if allowed { &mut self.passed } else { &mut self.withheld };
-                    list.push(fragment.index);
-                }
-                let place = self.place(fragment.index);
+                let place = self.place_of(fragment);
                 fragment.index = place.unwrap_or_default();
                 place.is_some()
             });
             if let Some(signature) = &mut choice.signature
                 && let Some(tool) = signature.tool
             {
-                signature.tool = self.place(tool);
+                signature.tool = self.calls.get(&tool).copied().flatten();
                 if signature.tool.is_none() {
                     choice.signature = None;
                 }
             }
-            if choice.finish == Some(FinishReason::ToolCalls) && self.passed.is_empty() {
+            if choice.finish == Some(FinishReason::ToolCalls) && self.passed == 0 {
                 choice.finish = Some(FinishReason::Stop);
             }
         }
     }
 
-    /// Which of the caller's calls the provider's call `index` is.
-    fn place(&self, index: u32) -> Option<u32> {
-        let place = self.passed.iter().position(|passed| *passed == index)?;
-        u32::try_from(place).ok()
+    /// Which of the caller's calls this is a part of; none if the caller does not get it.
+    fn place_of(&mut self, fragment: &ToolFragment<'_>) -> Option<u32> {
+        if let Some(known) = self.calls.get(&fragment.index) {
+            return *known;
+        }
+        let allowed = self.passed < self.max_calls && self.offered.contains(&*fragment.name.decode());
+        let place = allowed.then_some(self.passed);
+        if self.calls.len() < MAX_KNOWN {
+            self.calls.insert(fragment.index, place);
+        }
+        match place {
+            Some(_) => self.passed = self.passed.saturating_add(1),
+            None => self.withheld = self.withheld.saturating_add(1),
+        }
+        place
     }
 
     /// Calls that the caller does not get.
-    pub(crate) fn withheld(&self) -> u32 {
-        u32::try_from(self.withheld.len()).unwrap_or(u32::MAX)
+    pub(crate) const fn withheld(&self) -> u32 {
+        self.withheld
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::event::ToolFragment;
     use wire::json::Text;
 
     fn tool(name: &str) -> Tool {

@@ -112,7 +112,9 @@ impl Shape {
             Self::Written(written) => written.step(event).map_err(|malformed| {
                 Failure::new(Fault::Malformed, "an answer that cannot be told").because(malformed)
             }),
-            Self::Agent(reply) => Ok(reply.step(event)),
+            Self::Agent(reply) => reply.step(event).map_err(|malformed| {
+                Failure::new(Fault::Malformed, "an answer that cannot be kept").because(malformed)
+            }),
         }
     }
 
@@ -250,14 +252,14 @@ impl Step {
 }
 
 impl AgentReply {
-    fn step(&mut self, event: &mut Event<'_>) -> Step {
+    fn step(&mut self, event: &mut Event<'_>) -> Result<Step, Malformed> {
         if let Some(watch) = &mut self.watch {
             watch.event(event);
         }
         let mut out = BytesMut::new();
         // An agent has one answer: the first choice.
         for choice in event.choices.iter().filter(|choice| choice.index == 0) {
-            self.gathered.add(choice);
+            self.gathered.add(choice)?;
             // A refusal is what the model says, too.
             let said = if choice.text.is_empty() { choice.refusal } else { choice.text };
             if said.is_empty() {
@@ -271,10 +273,10 @@ impl AgentReply {
             }
             if cut {
                 self.truncated = true;
-                return Step::Truncate(out.freeze());
+                return Ok(Step::Truncate(out.freeze()));
             }
         }
-        Step::of(out)
+        Ok(Step::of(out))
     }
 
     /// The provider's last word is heard: what was said only by half is not told.

@@ -328,3 +328,24 @@ async fn a_query_refused_for_its_tools_begins_no_conversation() {
     assert_eq!(upstream.count(), 0);
     ended_well(server).await;
 }
+
+#[tokio::test]
+async fn what_an_agent_cannot_hold_is_cut_and_not_collected() {
+    let (server, upstream) = started().await;
+    let piece = "x".repeat(1 << 16);
+    let thought = openai::chunk(&json!({ "reasoning_content": piece }), None);
+    let call =
+        json!([{ "index": 0, "id": "call_1", "function": { "name": "find_order", "arguments": piece } }]);
+    let call = openai::chunk(&json!({ "tool_calls": call }), None);
+    for endless in [thought, call] {
+        upstream.expect(Answer::sse([endless]).endless());
+        let body = streamed(json!({ "message": "Think hard." }));
+        let (_, mut connection) = Request::post(QUERY).json(&body).open(server.public()).await;
+        let mut last = Value::Null;
+        while let Ok(Some(event)) = connection.event().await {
+            last = event.json();
+        }
+        assert_eq!(last["error"]["type"], "upstream_error", "{last}");
+    }
+    ended_well(server).await;
+}

@@ -214,6 +214,10 @@ fn function<'a>(scanner: &mut Scanner<'a>, fragment: &mut ToolFragment<'a>) -> R
         match &*name.decode() {
             "name" if scanner.peek()? == Kind::String => fragment.name = scanner.string()?,
             "arguments" if scanner.peek()? == Kind::String => fragment.arguments = scanner.string()?,
+            // Not OpenAI's: some servers send the object itself.
+            "arguments" if scanner.peek()? == Kind::Object => {
+                fragment.arguments = Text::plain(scanner.value()?)
+            }
             _ => drop(scanner.skip()?),
         }
     }
