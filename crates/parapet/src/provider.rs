@@ -79,6 +79,17 @@ pub(crate) async fn attempt(
     question: &Question<'_>,
     deadline: Option<Instant>,
 ) -> Result<Attempted, Failure> {
+    let attempted = ask(endpoint, key, question, deadline).await;
+    // A provider may repeat to the caller what was sent to it.
+    attempted.map_err(|failure| endpoint.secrets(key).fold(failure, Failure::without))
+}
+
+async fn ask(
+    endpoint: &Endpoint,
+    key: &Key,
+    question: &Question<'_>,
+    deadline: Option<Instant>,
+) -> Result<Attempted, Failure> {
     let began = Instant::now();
     let Question { operation, stream, inputs, .. } = *question;
     let within = if stream { endpoint.timeouts.first_event } else { endpoint.timeouts.unary };

@@ -211,6 +211,19 @@ impl Endpoint {
         indexed().skip(first).chain(indexed().take(first))
     }
 
+    /// What is sent to the provider and is nobody else's to see: the key and the config's headers.
+    pub(super) fn secrets<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a str> {
+        let headers = match &self.via {
+            Via::Network(network) => Some(&network.headers),
+            Via::Simulated { .. } => None,
+        };
+        let values = headers.into_iter().flat_map(HeaderMap::values).filter(|value| value.is_sensitive());
+        let key = key.header.iter().map(|(_, value)| value);
+        key.chain(values)
+            .filter_map(|value| value.to_str().ok())
+            .map(|value| value.strip_prefix("Bearer ").unwrap_or(value))
+    }
+
     /// Whether the provider can be asked for this at all.
     pub(crate) fn offers(&self, operation: Operation) -> bool {
         let place = Place { operation, model: "", stream: false, api_version: None };

@@ -92,6 +92,18 @@ impl Failure {
         Self { fault, status: Some(status), told: Some(Box::new(error)), retry_after, detail }
     }
 
+    /// Takes a secret out of the provider's words, which [`wire`] can only guess by its looks.
+    pub(super) fn without(mut self, secret: &str) -> Self {
+        let told = self.told.as_deref_mut().filter(|_| !secret.is_empty());
+        let texts = told.into_iter().flat_map(|told| [&mut told.message, &mut told.param, &mut told.code]);
+        for text in texts.flatten() {
+            if text.contains(secret) {
+                *text = text.replace(secret, "[redacted]");
+            }
+        }
+        self
+    }
+
     pub(crate) fn because(mut self, cause: impl Display) -> Self {
         use std::fmt::Write as _;
         let _ = write!(self.detail, ": {cause}");

@@ -247,3 +247,39 @@ async fn nothing_a_caller_writes_begins_a_line_or_colours_one() {
         assert!(format == "text" || requests == asked, "{requests} lines of {asked} requests");
     }
 }
+
+#[tokio::test]
+async fn a_provider_that_repeats_its_key_or_headers_does_not_tell_them_to_callers() {
+    let upstream = Upstream::start().await;
+    let text = format!(
+        r#"
+version: 1
+providers:
+  first:
+    kind: openai-compatible
+    base_url: {}
+    api_key: {{ env: KEY }}
+    headers: {{ x-team: {{ env: HEADER }} }}
+"#,
+        upstream.base_url()
+    );
+    // Neither looks like a secret.
+    let server = plan(text).env("KEY", "local-pass").env("HEADER", "blue team").start().await;
+    let told = openai::error(
+        "token local-pass of blue team is odd",
+        "invalid",
+        Some("local-pass"),
+        Some("blue team"),
+    );
+    upstream.otherwise(Answer::status(400).json_body(&told));
+    for body in [chat("first/small", "hi"), streamed(chat("first/small", "hi"))] {
+        let answer = Request::post("/v1/chat/completions").json(&body).send(server.public()).await;
+        assert_eq!(answer.status, 400);
+        assert_eq!(answer.json()["error"]["message"], "token [redacted] of [redacted] is odd");
+        assert!(
+            !answer.text().contains("local-pass") && !answer.text().contains("blue team"),
+            "{}",
+            answer.text()
+        );
+    }
+}
