@@ -14,13 +14,13 @@ const MESSAGE_LIMIT: usize = 1024;
 const WORD_LIMIT: usize = 128;
 
 /// What an unsuccessful answer means. The body's texts are kept, scrubbed, for 400, 404, 413 and 422 only, and for
-/// a 403 that is about the request and not about the key; any body will do, also none.
+/// a 403 that is about what was said (one about the model names our project); any body will do, also none.
 #[must_use]
 pub fn read_error(status: u16, body: &[u8]) -> UpstreamError {
     let report = Report::read(body).unwrap_or_default();
     let kind = report.kind(status);
-    let told = matches!(kind, UpstreamKind::Caller | UpstreamKind::NotFound);
-    report.tell(kind, told && matches!(status, 400 | 403 | 404 | 413 | 422))
+    let refused = status == 403 && kind == UpstreamKind::Caller;
+    report.tell(kind, refused || matches!(status, 400 | 404 | 413 | 422))
 }
 
 /// The value of an `error` member in a stream or in the body of a success: there is no status to go by.
@@ -257,7 +257,7 @@ mod tests {
         for code in
             ["model_not_found", "model_not_available", "ModelNotAllowed", "model_permission_blocked_org"]
         {
-            assert_eq!(error(code, "permissions_error"), (UpstreamKind::NotFound, true), "{code}");
+            assert_eq!(error(code, "permissions_error"), (UpstreamKind::NotFound, false), "{code}");
         }
         for code in ["content_policy_violation", "content_filter", "moderation_blocked", "input_flagged"] {
             assert_eq!(error(code, "invalid_request_error"), (UpstreamKind::Caller, true), "{code}");
